@@ -1,0 +1,33 @@
+// The chunked transfer coding (RFC 9112, 7.1), strict: sizes of 1 to 16 hex digits without overflow, CRLF alone ends a line,
+// extensions and trailers are bounded, checked and dropped.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace sekisho::proxy {
+
+class ChunkDecoder {
+ public:
+  enum class Status : std::uint8_t { more, data, done, failed };
+  struct Step {
+    Status status = Status::more;
+    std::size_t consumed = 0;  // bytes of the input used up, those of `data` included
+    std::string_view data;     // part of the input
+  };
+
+  void reset();
+  // Looks at the front of `input`: `data` (call again with the rest), `more` (all of it was used up), `done` (the last chunk
+  // and its trailers are over; what follows belongs to the next message) or `failed`.
+  Step step(std::string_view input);
+
+ private:
+  enum class State : std::uint8_t { size_start, size, extension, size_lf, data, data_cr, data_lf, trailer_start, trailer, trailer_lf, end_lf };
+  State state_ = State::size_start;
+  std::uint64_t remaining_ = 0;
+  unsigned digits_ = 0;
+  std::uint32_t overhead_ = 0;  // bytes of extensions and trailers so far, bounded
+};
+
+}  // namespace sekisho::proxy

@@ -1,0 +1,60 @@
+// Who is banned until when: one table of words looked up first and without locks, and a bounded list of their text.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ratelimit/instant.hpp"
+#include "ratelimit/key.hpp"
+
+namespace sekisho::ratelimit {
+
+struct BanTerms {
+  Duration length{};                // of the first ban
+  std::optional<Duration> up_to;    // doubles with each ban within 24 h of the last one's end, up to this; absent: no growth
+};
+
+struct BanEntry {
+  std::string limit;   // the limit that set it
+  std::string client;  // text of the banned client (an address, a network or a key)
+  Instant until;
+  Duration length{};
+  unsigned repetition = 1;
+};
+
+// banned_for and any are lock-free and allocate nothing; the rest is cold and takes a mutex. A ban's length is fixed when it
+// is set and survives reloads. Thread-safe.
+class Bans {
+ public:
+  static constexpr std::size_t max_listed = 65536;  // bans beyond that hold but are not listed
+
+  Bans(std::size_t capacity, Instant now);
+  ~Bans();
+  static std::size_t bytes_for(std::size_t capacity);
+
+  // True while any ban may be in force: one relaxed load, to skip the look-ups of a quiet site.
+  bool any() const;
+  // What is left of the key's ban; nullopt when it has none. `key` must be salted by the limit.
+  std::optional<Duration> banned_for(Key key, Instant now) const;
+  // Bans the key, unless it is banned already (then returns nullopt: another worker was first). Returns the new ban.
+  std::optional<BanEntry> ban(Key key, std::string_view limit, std::string_view client, const BanTerms& terms, Instant now);
+  // Lifts every ban whose client text equals `client`; returns what was lifted.
+  std::vector<BanEntry> lift(std::string_view client, Instant now);
+  // Bans in force, the latest first.
+  std::vector<BanEntry> list(Instant now) const;
+  // Those that ended since the last call, for the log's unban events. Also zeroes idle words.
+  std::vector<BanEntry> sweep(Instant now);
+  std::uint64_t active(std::string_view limit, Instant now) const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sekisho::ratelimit
