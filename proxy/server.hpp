@@ -1,0 +1,52 @@
+// The data plane: listeners, workers and their connections. Control drives it; it knows nothing of files, signals or the admin port.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "proxy/access_log.hpp"
+#include "proxy/counters.hpp"
+#include "proxy/snapshot.hpp"
+#include "proxy/upstream_state.hpp"
+#include "ratelimit/instant.hpp"
+
+namespace sekisho::proxy {
+
+// All functions are called from the control thread; none blocks for longer than a worker's turn.
+class Server {
+ public:
+  // Binds and listens on every address of `config` (throws std::runtime_error that names the address and the reason),
+  // starts no thread yet. `access_log` outlives the server.
+  Server(const config::Config& config, unsigned workers, AccessLog& access_log);
+  ~Server();
+
+  // Starts the workers with one snapshot each; connections are accepted from here on.
+  void start(std::vector<std::unique_ptr<Snapshot>> snapshots);
+  // Hands every worker its new snapshot and returns when all have switched for new requests.
+  void apply(std::vector<std::unique_ptr<Snapshot>> snapshots);
+
+  // Steps of a drain. announce_drain: still accepting, every response says Connection: close, the probe answers 503.
+  // stop_accepting: listeners close once their backlog is empty, idle connections close, tunnels close evenly until `deadline`.
+  void announce_drain();
+  void stop_accepting(ratelimit::Instant deadline);
+  // Exchanges, tunnels and connections still open over all workers.
+  std::uint64_t open_connections() const;
+  // Cuts what is left and joins the workers; returns how many exchanges were cut.
+  std::uint64_t stop();
+
+  unsigned workers() const;
+  const Counters& counters(unsigned worker) const;
+  // When the worker last turned its loop; its tick sees to it at least every 100 ms.
+  ratelimit::Instant last_turn(unsigned worker) const;
+  UpstreamState& upstream();
+  // Addresses in fact bound ("0.0.0.0:8080"): with port 0 in the file, the port that the kernel gave.
+  std::vector<std::string> bound_addresses() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sekisho::proxy
