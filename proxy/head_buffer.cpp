@@ -1,0 +1,1 @@
+#include "proxy/head_buffer.hpp"

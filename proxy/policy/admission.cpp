@@ -1,0 +1,23 @@
+#include "proxy/policy/admission.hpp"
+
+namespace sekisho::policy {
+
+void Admission::reset() {
+  outcome = Outcome::proxied;
+  action = nullptr;
+  client = {};
+  peer_trusted = false;
+  authority = {};
+  origin_target = {};
+  limit = -1;
+  limit_name = {};
+  key.clear();
+  decision = {};
+  show_ratelimit = false;
+  show_retry_after = false;
+  policy_quota = 0;
+  policy_window = 0;
+  shadow_names.clear();
+}
+
+}  // namespace sekisho::policy
