@@ -9,7 +9,6 @@
 #include "proxy/access_log.hpp"
 #include "proxy/counters.hpp"
 #include "proxy/snapshot.hpp"
-#include "proxy/upstream_state.hpp"
 #include "ratelimit/instant.hpp"
 
 namespace sekisho::proxy {
@@ -40,7 +39,6 @@ class Server {
   const Counters& counters(unsigned worker) const;
   // When the worker last turned its loop; its tick sees to it at least every 100 ms.
   ratelimit::Instant last_turn(unsigned worker) const;
-  UpstreamState& upstream();
   // Addresses in fact bound ("0.0.0.0:8080"): with port 0 in the file, the port that the kernel gave.
   std::vector<std::string> bound_addresses() const;
 

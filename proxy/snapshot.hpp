@@ -7,6 +7,7 @@
 
 #include "config/config.hpp"
 #include "proxy/policy/engine.hpp"
+#include "proxy/upstream_shared.hpp"
 
 namespace sekisho::proxy {
 
@@ -14,6 +15,7 @@ namespace sekisho::proxy {
 struct Snapshot {
   std::shared_ptr<const config::Config> config;
   std::unique_ptr<policy::Engine> engine;
+  std::shared_ptr<UpstreamShared> upstream;  // the same object as before when the server's text did not change
   std::uint64_t generation = 0;
   std::uint32_t references = 0;  // managed by SnapshotRef
 };
