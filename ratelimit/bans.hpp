@@ -1,4 +1,4 @@
-// Who is banned until when: one table of words looked up first and without locks, and a bounded list of their text.
+// Who is banned until when: a table of words looked up without locks, and a bounded list of their text.
 #pragma once
 
 #include <chrono>
@@ -15,9 +15,11 @@
 
 namespace sekisho::ratelimit {
 
+// No ban is shorter than a millisecond, the unit of their ends, nor longer than 198 days.
 struct BanTerms {
-  Duration length{};                // of the first ban
-  std::optional<Duration> up_to;    // doubles with each ban within 24 h of the last one's end, up to this; absent: no growth
+  Duration length{};  // of the first ban
+  // The length doubles with each ban within 24 h of the last one's end, up to this; absent: no growth.
+  std::optional<Duration> up_to;
 };
 
 struct BanEntry {
@@ -28,8 +30,8 @@ struct BanEntry {
   unsigned repetition = 1;
 };
 
-// banned_for and any are lock-free and allocate nothing; the rest is cold and takes a mutex. A ban's length is fixed when it
-// is set and survives reloads. Thread-safe.
+// banned_for and any are lock-free and allocate nothing; the rest is cold and takes a mutex. A ban's length
+// is fixed when it is set and survives reloads. Thread-safe.
 class Bans {
  public:
   static constexpr std::size_t max_listed = 65536;  // bans beyond that hold but are not listed
@@ -42,8 +44,10 @@ class Bans {
   bool any() const;
   // What is left of the key's ban; nullopt when it has none. `key` must be salted by the limit.
   std::optional<Duration> banned_for(Key key, Instant now) const;
-  // Bans the key, unless it is banned already (then returns nullopt: another worker was first). Returns the new ban.
-  std::optional<BanEntry> ban(Key key, std::string_view limit, std::string_view client, const BanTerms& terms, Instant now);
+  // Bans the key, unless it is banned already (then returns nullopt: another worker was first). Returns the
+  // new ban.
+  std::optional<BanEntry> ban(Key key, std::string_view limit, std::string_view client, const BanTerms& terms,
+                              Instant now);
   // Lifts every ban whose client text equals `client`; returns what was lifted.
   std::vector<BanEntry> lift(std::string_view client, Instant now);
   // Bans in force, the latest first.

@@ -18,8 +18,9 @@ struct LimiterStats {
   std::uint64_t evicted_tokens = 0;  // their debt, rounded up: an upper bound on what was over-admitted
 };
 
-// Thread-safe throughout; peek, charge, refund and prefetch are lock-free, allocate nothing and make no system call.
-// A bucket is a token bucket: `burst` at once, `count` back each `period`; a refused charge writes nothing.
+// Thread-safe throughout; peek, charge, refund and prefetch are lock-free, allocate nothing and make no
+// system call. A bucket is a token bucket: `burst` at once, `count` back each `period`; a refused charge
+// writes nothing.
 class Limiter {
  public:
   // Takes the whole table at once (bytes_for(capacity)), zeroed. Throws std::bad_alloc.
@@ -42,12 +43,13 @@ class Limiter {
 
   // Whether rescale(quota) keeps within the head-room of this limiter's clock units.
   bool can_rescale(const Quota& quota) const;
-  // From `now` on, the new quota; every bucket keeps its tokens (T6). Requires can_rescale. One caller at a time.
+  // From `now` on, the new quota; every bucket keeps its tokens (T6). Requires can_rescale. One caller at a
+  // time.
   void rescale(const Quota& quota, Instant now);
   Quota quota() const;
 
-  // Walks every line once: zeroes idle words, removes abandoned claims, counts the live. Never blocks a decision.
-  // One caller at a time; once a minute at the least.
+  // Walks every line once: zeroes idle words, removes abandoned claims, counts the live. Never blocks a
+  // decision. One caller at a time; once a minute at the least.
   void sweep(Instant now);
   LimiterStats stats() const;
 

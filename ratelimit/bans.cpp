@@ -1,0 +1,146 @@
+#include "ratelimit/bans.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+
+#include "ratelimit/atomics.hpp"
+#include "ratelimit/ban_list.hpp"
+#include "ratelimit/debt_rules.hpp"
+#include "ratelimit/gcra.hpp"
+#include "ratelimit/table.hpp"
+
+namespace sekisho::ratelimit {
+namespace {
+
+using std::chrono::milliseconds;
+
+// The words' clock is plain time, one unit a millisecond: what Dmax units are bounds the longest ban (198
+// days).
+constexpr milliseconds longest{static_cast<std::int64_t>(Gcra::stale)};
+constexpr std::uint64_t margin = 1000;
+
+}  // namespace
+
+class Bans::Impl {
+ public:
+  Impl(std::size_t capacity, Instant start) : start_(start), table_(capacity) {}
+
+  bool any() const { return any_.load(std::memory_order_relaxed); }
+
+  std::optional<Duration> banned_for(Key key, Instant now) const {
+    const std::optional<std::uint64_t> value = table_.find(table_.place(key));
+    const std::uint64_t debt = value ? Gcra::debt(*value, stamp(now)) : 0;
+    if (debt == 0) return std::nullopt;
+    return std::chrono::duration_cast<Duration>(end_of(units(now) + milliseconds(debt)) - now);
+  }
+
+  std::optional<BanEntry> ban(Key key, std::string_view limit, std::string_view client, const BanTerms& terms,
+                              Instant now) {
+    const std::lock_guard lock(mutex_);
+    const unsigned repetition = list_.repetition(key, now);
+    const Duration length =
+        std::clamp(grown(terms, repetition), Duration(milliseconds(1)), Duration(longest));
+    const milliseconds until = std::min(rounded_up(now + length), units(now) + longest);
+    bool set = false;
+    const auto decide = [&](std::optional<std::uint64_t> value) -> std::optional<std::uint64_t> {
+      set = !value || Gcra::debt(*value, stamp(now)) == 0;
+      return set ? std::optional(static_cast<std::uint64_t>(until.count()) & Gcra::mask) : std::nullopt;
+    };
+    table_.update(table_.place(key), rules(now), decide);
+    if (!set) return std::nullopt;
+    BanEntry entry{std::string(limit), std::string(client), end_of(until), length, repetition};
+    list_.add(key, entry, now);
+    latest_end_ = std::max(latest_end_, entry.until);
+    any_.store(true, std::memory_order_relaxed);
+    return entry;
+  }
+
+  std::vector<BanEntry> lift(std::string_view client, Instant now) {
+    const std::lock_guard lock(mutex_);
+    std::vector<BanEntry> lifted;
+    for (auto& [key, entry] : list_.take(client, now)) {
+      const auto decide = [&](std::optional<std::uint64_t> value) {
+        return value ? std::optional(stamp(now)) : std::nullopt;
+      };
+      table_.update(table_.place(key), rules(now), decide);
+      lifted.push_back(std::move(entry));
+    }
+    return lifted;
+  }
+
+  std::vector<BanEntry> list(Instant now) const {
+    const std::lock_guard lock(mutex_);
+    return list_.in_force(now);
+  }
+
+  std::vector<BanEntry> sweep(Instant now) {
+    table_.sweep(rules(now), [](std::uint64_t) {});
+    const std::lock_guard lock(mutex_);
+    if (latest_end_ <= now) any_.store(false, std::memory_order_relaxed);
+    return list_.ended(now);
+  }
+
+  std::uint64_t active(std::string_view limit, Instant now) const {
+    const std::lock_guard lock(mutex_);
+    return list_.count(limit, now);
+  }
+
+ private:
+  static Duration grown(const BanTerms& terms, unsigned repetition) {
+    if (!terms.up_to) return terms.length;
+    Duration length = std::min(terms.length, *terms.up_to);
+    for (unsigned doubled = 1; doubled < repetition && length < *terms.up_to; ++doubled) {
+      length = length > *terms.up_to / 2 ? *terms.up_to : length * 2;
+    }
+    return length;
+  }
+
+  milliseconds units(Instant now) const { return std::chrono::floor<milliseconds>(now - start_); }
+  milliseconds rounded_up(Instant then) const { return std::chrono::ceil<milliseconds>(then - start_); }
+  Instant end_of(milliseconds since_start) const { return start_ + since_start; }
+  std::uint64_t stamp(Instant now) const {
+    return static_cast<std::uint64_t>(units(now).count()) & Gcra::mask;
+  }
+
+  DebtRules rules(Instant now) const { return {stamp(now), margin}; }
+
+  const Instant start_;
+  Table<StdAtomics> table_;
+  std::atomic<bool> any_{false};
+  mutable std::mutex mutex_;
+  BanList list_;
+  Instant latest_end_ = Instant::min();
+};
+
+Bans::Bans(std::size_t capacity, Instant now) : impl_(std::make_unique<Impl>(capacity, now)) {}
+Bans::~Bans() = default;
+
+std::size_t Bans::bytes_for(std::size_t capacity) {
+  return Table<StdAtomics>::bytes_for(capacity);
+}
+
+bool Bans::any() const {
+  return impl_->any();
+}
+std::optional<Duration> Bans::banned_for(Key key, Instant now) const {
+  return impl_->banned_for(key, now);
+}
+std::optional<BanEntry> Bans::ban(Key key, std::string_view limit, std::string_view client,
+                                  const BanTerms& terms, Instant now) {
+  return impl_->ban(key, limit, client, terms, now);
+}
+std::vector<BanEntry> Bans::lift(std::string_view client, Instant now) {
+  return impl_->lift(client, now);
+}
+std::vector<BanEntry> Bans::list(Instant now) const {
+  return impl_->list(now);
+}
+std::vector<BanEntry> Bans::sweep(Instant now) {
+  return impl_->sweep(now);
+}
+std::uint64_t Bans::active(std::string_view limit, Instant now) const {
+  return impl_->active(limit, now);
+}
+
+}  // namespace sekisho::ratelimit

@@ -1,0 +1,93 @@
+// Token buckets in a table, in units of a virtual clock that the caller reads (docs/limiter.md).
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "ratelimit/debt_rules.hpp"
+#include "ratelimit/gcra.hpp"
+#include "ratelimit/key.hpp"
+#include "ratelimit/table.hpp"
+
+namespace sekisho::ratelimit {
+
+// Every stamp `now` is a reading of one clock, taken modulo 2^36 here; costs and bursts are in its units, at
+// most 2^33. Thread-safe and lock-free; a refusal stores nothing.
+template <class Atomics>
+class Buckets {
+ public:
+  struct Verdict {
+    bool admitted;
+    std::uint64_t debt;  // after the verdict
+  };
+  struct Evicted {
+    std::uint64_t buckets;
+    std::uint64_t units;
+  };
+
+  explicit Buckets(std::size_t capacity) : table_(capacity) {}
+
+  Verdict peek(Key key, std::uint64_t now, std::uint64_t cost, std::uint64_t burst) const {
+    const std::optional<std::uint64_t> value = table_.find(table_.place(key));
+    return judge(value, now, cost, burst);
+  }
+
+  Verdict charge(Key key, std::uint64_t now, std::uint64_t cost, std::uint64_t burst, std::uint64_t margin) {
+    Verdict verdict{};
+    const auto decide = [&](std::optional<std::uint64_t> value) -> std::optional<std::uint64_t> {
+      verdict = judge(value, now, cost, burst);
+      if (!verdict.admitted) return std::nullopt;
+      return Gcra::value_of(verdict.debt, now);
+    };
+    count(table_.update(table_.place(key), DebtRules{now, margin}, decide));
+    return verdict;
+  }
+
+  // Takes `amount` off the bucket's debt, as far as there is any.
+  void refund(Key key, std::uint64_t now, std::uint64_t amount, std::uint64_t margin) {
+    if (amount == 0) return;
+    const auto decide = [&](std::optional<std::uint64_t> value) -> std::optional<std::uint64_t> {
+      const std::uint64_t debt = value ? Gcra::debt(*value, now) : 0;
+      if (debt == 0) return std::nullopt;
+      return Gcra::value_of(Gcra::refunded(debt, amount), now);
+    };
+    table_.update(table_.place(key), DebtRules{now, margin}, decide);
+  }
+
+  // Zeroes what is spent; returns how many buckets are in debt.
+  std::uint64_t sweep(std::uint64_t now, std::uint64_t margin) {
+    std::uint64_t live = 0;
+    table_.sweep(DebtRules{now, margin},
+                 [&](std::uint64_t value) { live += Gcra::debt(value, now) > 0 ? 1 : 0; });
+    return live;
+  }
+
+  Evicted evicted() const {
+    return {evicted_buckets_.load(std::memory_order_relaxed), evicted_units_.load(std::memory_order_relaxed)};
+  }
+
+  void prefetch(Key key) const { table_.prefetch(table_.place(key)); }
+  const Table<Atomics>& table() const { return table_; }
+
+ private:
+  static Verdict judge(std::optional<std::uint64_t> value, std::uint64_t now, std::uint64_t cost,
+                       std::uint64_t burst) {
+    const std::uint64_t debt = value ? Gcra::debt(*value, now) : 0;
+    const bool admitted = Gcra::admits(debt, cost, burst);
+    return {admitted, admitted ? debt + cost : debt};
+  }
+
+  void count(const Update& update) {
+    if (update.evictions == 0) return;
+    evicted_buckets_.fetch_add(update.evictions, std::memory_order_relaxed);
+    evicted_units_.fetch_add(update.evicted_weight, std::memory_order_relaxed);
+  }
+
+  Table<Atomics> table_;
+  std::atomic<std::uint64_t> evicted_buckets_{0};
+  std::atomic<std::uint64_t> evicted_units_{0};
+};
+
+}  // namespace sekisho::ratelimit
