@@ -17,7 +17,9 @@ void Admission::reset() {
   show_retry_after = false;
   policy_quota = 0;
   policy_window = 0;
+  policy_name = {};
   shadow_names.clear();
+  charged.clear();
 }
 
 }  // namespace sekisho::policy

@@ -4,14 +4,15 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "config/config.hpp"
 #include "config/diagnostics.hpp"
+#include "proxy/policy/ban_events.hpp"
+#include "proxy/policy/key_recipe.hpp"
 #include "ratelimit/bans.hpp"
 #include "ratelimit/key.hpp"
 #include "ratelimit/limiter.hpp"
@@ -29,21 +30,25 @@ struct alignas(64) LimitCounts {
   std::array<std::atomic<std::uint64_t>, limit_decision_count> decisions{};
 };
 
-// What a limit keeps over reloads.
+// What a limit keeps over reloads. Immutable once made: a reload that adds or drops a table makes another
+// LimitState which shares the tables that stay, because engines of older configurations still use this one.
 struct LimitState {
   std::string name;
-  std::string key_recipe;                           // canonical text of its key; another recipe is another limit
-  std::uint64_t salt = 0;                           // of its bans' keys: from its name
-  std::unique_ptr<ratelimit::Limiter> limiter;      // absent for `block`
-  std::unique_ptr<ratelimit::Limiter> strikes;      // present with `ban` where after > 1
+  std::string key_recipe;                       // canonical text of its key; another recipe is another limit
+  std::uint64_t salt = 0;                       // of its bans' keys: from its name
+  std::shared_ptr<ratelimit::Limiter> limiter;  // absent for `block`
+  std::shared_ptr<ratelimit::Limiter> strikes;  // present with `ban` where after > 1
   std::uint64_t capacity = 0;
-  std::vector<LimitCounts> counts;                  // by worker
+  std::shared_ptr<LimitCounts[]> counts_owner;  // lives as long as a limit of that name does
+  std::span<LimitCounts> counts;                // by worker
 };
 
 // The states one configuration uses, in the order of its limits.
 struct LimitSet {
   std::vector<std::shared_ptr<LimitState>> limits;
   std::shared_ptr<ratelimit::Bans> bans;
+  std::uint64_t bans_capacity = 0;  // 0: no limit of any file so far had a ban
+  std::shared_ptr<BanEvents> events;
   ratelimit::KeyHasher hasher{ratelimit::Secret{}};
 };
 
@@ -52,26 +57,38 @@ class LimitStates {
  public:
   LimitStates(ratelimit::Secret secret, unsigned workers);
 
-  // States for `config`: those of the same name and key recipe are taken over, new ones are made (memory taken whole, after a
-  // look at the memory limit of the cgroup). What cannot be taken over without a restart, and what does not fit, is an error.
-  // Changes nothing that is in use.
+  // States to check a file by, or to explain a request: whole but for their tables, which are of the least
+  // size.
+  static LimitSet for_checking(const config::Config& config, ratelimit::Instant now);
+
+  // States for `config`: those of the same name and key recipe are taken over, new ones are made (memory
+  // taken whole, after a look at the memory limit of the cgroup). What cannot be taken over without a
+  // restart, and what does not fit, is an error. Changes nothing that is in use.
   LimitSet prepare(const config::Config& config, ratelimit::Instant now, config::Diagnostics& diagnostics);
-  // Makes `set` the current one and bends the clocks of the limits whose rate or burst changed. Call when every engine
-  // compiled from it is ready to be handed out.
+  // Makes `set` the current one and bends the clocks of the limits whose rate or burst changed. Call when
+  // every engine compiled from it is ready to be handed out.
   void commit(const config::Config& config, LimitSet set, ratelimit::Instant now);
 
   const LimitSet& current() const { return current_; }
   // Bytes that the tables of `config` take in all.
   static std::uint64_t bytes_needed(const config::Config& config);
 
+  // Sweeps every table in turn; once a minute at the least. Ended bans become events.
   void sweep(ratelimit::Instant now);
+  // Bans set by the workers and bans ended, since the last call: the log's `ban` and `unban`.
+  std::vector<BanEvent> take_ban_events() { return current_.events->take(); }
 
  private:
   LimitSet current_;
   unsigned workers_;
 };
 
-// The quota that `limit` enforces on one of `fleet.tasks` tasks: rate/tasks; burst/tasks but not below min(burst, 5).
+// The quota that `limit`, which has a rate, enforces on one of `fleet.tasks` tasks: rate/tasks; burst/tasks,
+// rounded down, but not below min(burst, 5). Whole for `per: task`.
 ratelimit::Quota effective_quota(const config::Limit& limit, const config::Fleet& fleet);
+// The bucket of a ban's strikes: `after` of them, draining at after/within.
+ratelimit::Quota strike_quota(const config::Ban& ban);
+// What limits of `config` call one client and one network.
+ClientPrefixes client_prefixes(const config::Config& config);
 
 }  // namespace sekisho::policy

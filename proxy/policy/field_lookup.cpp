@@ -1,0 +1,49 @@
+#include "proxy/policy/field_lookup.hpp"
+
+namespace sekisho::policy {
+namespace {
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+}  // namespace
+
+bool is_field(std::string_view name, std::string_view lower) {
+  if (name.size() != lower.size()) return false;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    const char c = name[i];
+    if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c) != lower[i]) return false;
+  }
+  return true;
+}
+
+std::string_view header_value(const Request& request, std::string_view lower) {
+  for (const Field& field : request.fields) {
+    if (is_field(field.name, lower)) return field.value;
+  }
+  return {};
+}
+
+std::string_view cookie_value(const Request& request, std::string_view name) {
+  for (const Field& field : request.fields) {
+    if (field.id != FieldId::cookie && !is_field(field.name, "cookie")) continue;
+    std::string_view rest = field.value;
+    while (!rest.empty()) {
+      const std::size_t end = rest.find(';');
+      const std::string_view pair = rest.substr(0, end);
+      rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
+      const std::size_t equals = pair.find('=');
+      if (equals == std::string_view::npos || trimmed(pair.substr(0, equals)) != name) continue;
+      std::string_view value = trimmed(pair.substr(equals + 1));
+      if (value.size() >= 2 && value.front() == '"' && value.back() == '"')
+        value = value.substr(1, value.size() - 2);
+      return value;
+    }
+  }
+  return {};
+}
+
+}  // namespace sekisho::policy

@@ -1,0 +1,20 @@
+// One header field or one cookie of a request by its name.
+#pragma once
+
+#include <string_view>
+
+#include "proxy/policy/request.hpp"
+
+namespace sekisho::policy {
+
+// Whether `name`, as received, is `lower`, which must be in lower case.
+bool is_field(std::string_view name, std::string_view lower);
+
+// The value of the first field of that name (given in lower case); empty where there is none.
+std::string_view header_value(const Request& request, std::string_view lower);
+
+// The value of the first cookie of that name (letter case counts), without quotes; empty where there is none.
+// Rack, too, takes the first of several.
+std::string_view cookie_value(const Request& request, std::string_view name);
+
+}  // namespace sekisho::policy
