@@ -1,0 +1,93 @@
+"""The client's side of RFC 6455, as much as the tests need: the opening handshake, text, ping and close frames."""
+
+import base64
+import hashlib
+import json
+import os
+import struct
+
+from support.http_client import Client
+
+_MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10
+
+
+class WebSocket:
+    def __init__(self, address, target, fields=(), protocol="actioncable-v1-json"):
+        key = base64.b64encode(os.urandom(16)).decode()
+        self.client = Client(address)
+        handshake = [
+            ("Connection", "Upgrade"),
+            ("Upgrade", "websocket"),
+            ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Key", key),
+            ("Sec-WebSocket-Protocol", protocol),
+        ]
+        self.response = self.client.request("GET", target, [*handshake, *fields])
+        if self.response.status != 101:
+            raise AssertionError(f"no upgrade: {self.response.status} {self.response.text[:200]}")
+        expected = base64.b64encode(hashlib.sha1((key + _MAGIC).encode()).digest()).decode()
+        if self.response.get("Sec-WebSocket-Accept") != expected:
+            raise AssertionError("wrong Sec-WebSocket-Accept")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.client.close()
+
+    def send(self, text):
+        self._frame(_TEXT, text.encode())
+
+    def close(self):
+        """The closing handshake; returns when the peer has closed the connection."""
+        self._frame(_CLOSE, struct.pack(">H", 1000))
+        while self.receive() is not None:
+            pass
+        return self.client.at_end()
+
+    def receive(self):
+        """The next text message; None for a close frame. Pings are answered on the way."""
+        while True:
+            first, second = self._take(2)
+            length = second & 0x7F
+            if length == 126:
+                (length,) = struct.unpack(">H", self._take(2))
+            elif length == 127:
+                (length,) = struct.unpack(">Q", self._take(8))
+            payload = self._take(length)
+            opcode = first & 0x0F
+            if opcode == _TEXT:
+                return payload.decode()
+            if opcode == _CLOSE:
+                return None
+            if opcode == _PING:
+                self._frame(_PONG, payload)
+
+    def receive_message(self, wanted):
+        """The next ActionCable message of which `wanted` holds; the server's own pings are passed over."""
+        while True:
+            text = self.receive()
+            if text is None:
+                raise AssertionError("closed by the server")
+            message = json.loads(text)
+            if wanted(message):
+                return message
+
+    def _frame(self, opcode, payload):
+        mask = os.urandom(4)
+        length = len(payload)
+        if length < 126:
+            head = struct.pack(">BB", 0x80 | opcode, 0x80 | length)
+        elif length < 65536:
+            head = struct.pack(">BBH", 0x80 | opcode, 0x80 | 126, length)
+        else:
+            head = struct.pack(">BBQ", 0x80 | opcode, 0x80 | 127, length)
+        masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+        self.client.send(head + mask + masked)
+
+    def _take(self, count):
+        while len(self.client.buffer) < count:
+            self.client._fill()
+        data, self.client.buffer = self.client.buffer[:count], self.client.buffer[count:]
+        return data
