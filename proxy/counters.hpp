@@ -13,8 +13,12 @@ namespace sekisho::proxy {
 // A counter or gauge with one writer: no locked instruction, and never torn for the reader.
 class Count {
  public:
-  void add(std::uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
-  void subtract(std::uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) - n, std::memory_order_relaxed); }
+  void add(std::uint64_t n = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  void subtract(std::uint64_t n = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) - n, std::memory_order_relaxed);
+  }
   std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
 
  private:
@@ -37,8 +41,9 @@ class Histogram {
 
  private:
   static constexpr std::array<std::uint64_t, 16> bounds_ns{
-      500'000,     1'000'000,   2'500'000,     5'000'000,     10'000'000,    25'000'000,     50'000'000,     100'000'000,
-      250'000'000, 500'000'000, 1'000'000'000, 2'500'000'000, 5'000'000'000, 10'000'000'000, 30'000'000'000, 60'000'000'000};
+      500'000,       1'000'000,      2'500'000,      5'000'000,     10'000'000,    25'000'000,
+      50'000'000,    100'000'000,    250'000'000,    500'000'000,   1'000'000'000, 2'500'000'000,
+      5'000'000'000, 10'000'000'000, 30'000'000'000, 60'000'000'000};
   std::array<Count, 17> buckets_;
   Count sum_ns_;
 };
@@ -47,18 +52,18 @@ enum class UpstreamErrorReason : std::uint8_t { connect, timeout, reset, bad_res
 inline constexpr std::size_t upstream_error_reason_count = 4;
 
 struct alignas(64) Counters {
-  std::array<Count, policy::outcome_count> requests;       // requests_total by outcome
-  std::array<Count, 600> responses_upstream;               // responses_total{source="upstream"} by status
-  std::array<Count, 600> responses_sekisho;                // responses_total{source="sekisho"} by status
+  std::array<Count, policy::outcome_count> requests;  // requests_total by outcome
+  std::array<Count, 600> responses_upstream;          // responses_total{source="upstream"} by status
+  std::array<Count, 600> responses_sekisho;           // responses_total{source="sekisho"} by status
   std::array<Histogram, policy::outcome_count> request_duration;
   Histogram upstream_duration;
   Histogram upstream_queue;
-  Count request_bytes, response_bytes;                     // body bytes from and to clients
-  Count client_active, client_idle;                        // gauges
-  Count upstream_active, upstream_idle;                    // gauges
+  Count request_bytes, response_bytes;   // body bytes from and to clients
+  Count client_active, client_idle;      // gauges
+  Count upstream_active, upstream_idle;  // gauges
   Count connections_refused;
-  Count tunnels_active;                                    // gauge
-  Count buffer_bytes;                                      // gauge: buffers held by this worker
+  Count tunnels_active;  // gauge
+  Count buffer_bytes;    // gauge: buffers held by this worker
   std::array<Count, upstream_error_reason_count> upstream_errors;
   Count upstream_retries;
 };

@@ -24,6 +24,7 @@ class HeadBuffer {
   std::string_view view() const { return {bytes_.data(), size_}; }
   std::size_t size() const { return size_; }
   bool overflowed() const { return overflowed_; }
+  std::size_t capacity() const { return bytes_.size(); }
 
  private:
   std::vector<char> bytes_;

@@ -17,8 +17,8 @@ bool Permits::try_acquire() {
   return take_free();
 }
 
-// The enqueuer raises waiting_ before it looks at free_, the releaser raises free_ before it looks at waiting_ (all seq_cst):
-// one of the two sees the other, so no permit is left free beside a waiter.
+// The enqueuer raises waiting_ before it looks at free_, the releaser raises free_ before it looks at
+// waiting_ (all seq_cst): one of the two sees the other, so no permit is left free beside a waiter.
 Permits::Enqueue Permits::enqueue(const std::shared_ptr<PermitWaiter>& waiter, std::uint64_t max_waiting) {
   std::lock_guard lock(mutex_);
   if (queue_.size() >= max_waiting) return Enqueue::full;

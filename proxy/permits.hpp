@@ -1,4 +1,5 @@
-// A counted resource shared by all workers, with one bounded first-in-first-out queue for those who must wait.
+// A counted resource shared by all workers, with one bounded first-in-first-out queue for those who must
+// wait.
 #pragma once
 
 #include <atomic>
@@ -12,17 +13,18 @@ namespace sekisho::proxy {
 
 // One request that waits for a permit. Owned by the queue and the waiter together.
 struct PermitWaiter {
-  // Called once, on the releasing thread, when a permit was handed over; must only post to the waiter's worker.
+  // Called once, on the releasing thread, when a permit was handed over; must only post to the waiter's
+  // worker.
   std::function<void()> granted;
   bool queued = false;  // guarded by the queue's mutex
 };
 
-// try_acquire and release touch one atomic while nobody waits; the mutex is taken only when permits are out. A permit that is
-// handed over never becomes free in between, so nobody can overtake the queue. Thread-safe.
+// try_acquire and release touch one atomic while nobody waits; the mutex is taken only when permits are out.
+// A permit that is handed over never becomes free in between, so nobody can overtake the queue. Thread-safe.
 class Permits {
  public:
   // `limit` 0: no bound, and nothing is counted.
-  explicit Permits(std::uint64_t limit) : limit_(static_cast<std::int64_t>(limit)), free_(limit_) {}
+  explicit Permits(std::uint64_t limit) : limit_(static_cast<std::int64_t>(limit)), free_(static_cast<std::int64_t>(limit)) {}
 
   bool bounded() const { return limit_.load(std::memory_order_relaxed) != 0; }
   // False when none is free or somebody waits already.
@@ -44,7 +46,8 @@ class Permits {
   void hand_over();
 
   std::atomic<std::int64_t> limit_;
-  alignas(64) std::atomic<std::int64_t> free_;  // negative after set_limit lowered the bound below what is held
+  alignas(
+      64) std::atomic<std::int64_t> free_;  // negative after set_limit lowered the bound below what is held
   std::atomic<std::uint64_t> waiting_{0};
   std::mutex mutex_;
   std::deque<std::shared_ptr<PermitWaiter>> queue_;

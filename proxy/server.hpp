@@ -1,4 +1,5 @@
-// The data plane: listeners, workers and their connections. Control drives it; it knows nothing of files, signals or the admin port.
+// The data plane: listeners, workers and their connections. Control drives it; it knows nothing of files,
+// signals or the admin port.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +17,8 @@ namespace sekisho::proxy {
 // All functions are called from the control thread; none blocks for longer than a worker's turn.
 class Server {
  public:
-  // Binds and listens on every address of `config` (throws std::runtime_error that names the address and the reason),
-  // starts no thread yet. `access_log` outlives the server.
+  // Binds and listens on every address of `config` (throws std::runtime_error that names the address and the
+  // reason), starts no thread yet. `access_log` outlives the server.
   Server(const config::Config& config, unsigned workers, AccessLog& access_log);
   ~Server();
 
@@ -26,8 +27,9 @@ class Server {
   // Hands every worker its new snapshot and returns when all have switched for new requests.
   void apply(std::vector<std::unique_ptr<Snapshot>> snapshots);
 
-  // Steps of a drain. announce_drain: still accepting, every response says Connection: close, the probe answers 503.
-  // stop_accepting: listeners close once their backlog is empty, idle connections close, tunnels close evenly until `deadline`.
+  // Steps of a drain. announce_drain: still accepting, every response says Connection: close, the probe
+  // answers 503. stop_accepting: listeners close once their backlog is empty, idle connections close, tunnels
+  // close evenly until `deadline`.
   void announce_drain();
   void stop_accepting(ratelimit::Instant deadline);
   // Exchanges, tunnels and connections still open over all workers.

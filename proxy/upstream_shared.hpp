@@ -1,5 +1,5 @@
-// What all workers and the control thread share about one upstream server: its address, whether it answers, and its permits.
-// Kept over reloads as long as the server's text stays the same.
+// What all workers and the control thread share about one upstream server: its address, whether it answers,
+// and its permits. Kept over reloads as long as the server's text stays the same.
 #pragma once
 
 #include <atomic>
@@ -21,8 +21,8 @@ class UpstreamShared {
   UpstreamShared(std::string server_text, std::uint64_t max_in_flight, std::uint64_t max_connections)
       : server(std::move(server_text)), in_flight(max_in_flight), connections(max_connections) {}
 
-  // The addresses the server's name stands for now; empty: it does not resolve (a down server). set_endpoints is called by the
-  // control thread (resolver), endpoints by workers when generation() moved.
+  // The addresses the server's name stands for now; empty: it does not resolve (a down server). set_endpoints
+  // is called by the control thread (resolver), endpoints by workers when generation() moved.
   void set_endpoints(std::vector<StreamEndpoint> endpoints) {
     std::lock_guard lock(mutex_);
     if (endpoints == endpoints_) return;
@@ -35,13 +35,15 @@ class UpstreamShared {
   }
   std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
 
-  const std::string server;                // as in the file: the label and the log's `upstream`
-  std::atomic<bool> ever_reached{false};   // a connection was once made
-  std::atomic<bool> healthy{true};         // the health checker's last connect did not fail
-  Permits in_flight;                       // max_in_flight; unbounded when 0
-  Permits connections;                     // max_connections
+  const std::string server;               // as in the file: the label and the log's `upstream`
+  std::atomic<bool> ever_reached{false};  // a connection was once made
+  std::atomic<bool> healthy{true};        // the health checker's last connect did not fail
+  Permits in_flight;                      // max_in_flight; unbounded when 0
+  Permits connections;                    // max_connections
 
-  bool can_serve() const { return ever_reached.load(std::memory_order_relaxed) && healthy.load(std::memory_order_relaxed); }
+  bool can_serve() const {
+    return ever_reached.load(std::memory_order_relaxed) && healthy.load(std::memory_order_relaxed);
+  }
 
  private:
   mutable std::mutex mutex_;

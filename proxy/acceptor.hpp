@@ -1,0 +1,47 @@
+// One listening socket: takes connections off its backlog and gives each to the worker with the fewest.
+#pragma once
+
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <string>
+
+#include "config/config.hpp"
+#include "config/ip_address.hpp"
+
+namespace sekisho::proxy {
+
+struct WorkerGroup;
+
+// Runs on the first worker. One socket an address: SO_REUSEPORT would leave workers idle beside a balancer's
+// few connections, and resets its backlog when closed (docs/decisions/).
+class Acceptor {
+ public:
+  // Binds and listens. Throws std::runtime_error that names the address and the reason.
+  Acceptor(const config::Endpoint& address, boost::asio::io_context& io, WorkerGroup& group);
+  ~Acceptor();
+
+  // "0.0.0.0:8080", with the port that the kernel gave.
+  std::string bound_address() const;
+
+  // On the first worker's thread:
+  void start();
+  // Takes what the backlog holds, then closes.
+  void stop();
+
+ private:
+  void wait();
+  // Accepts until the backlog is empty or a turn's share is taken; false where the descriptors are used up.
+  bool accept_some(unsigned most);
+  void place(int descriptor, int family, const config::IpAddress& peer);
+
+  boost::asio::posix::stream_descriptor listener_;
+  boost::asio::steady_timer back_off_;
+  WorkerGroup& group_;
+  std::string host_;
+  std::uint16_t port_ = 0;
+};
+
+}  // namespace sekisho::proxy

@@ -1,0 +1,128 @@
+// Sekisho's own answers to a client, and how a connection ends kindly.
+#include <algorithm>
+
+#include "proxy/client_connection.hpp"
+#include "proxy/request_body.hpp"
+#include "proxy/worker.hpp"
+
+namespace sekisho::proxy {
+namespace {
+
+constexpr std::uint64_t most_to_discard = 1024 * 1024;
+constexpr Duration longest_discard = std::chrono::seconds(5);
+constexpr Duration longest_linger = std::chrono::seconds(2);
+constexpr std::size_t most_held_back = 32 * 1024;
+
+}  // namespace
+
+void ClientConnection::answer(LocalAnswer local, const policy::Admission* admission) {
+  Exchange& exchange = *exchange_;
+  if (over_ || worker_.draining() || !exchange.head.keep_alive) {
+    exchange.head.keep_alive = false;
+    over_ = true;
+  }
+  local.keep_alive = !over_;
+  local.head_request = exchange.head_parsed && exchange.head.method == "HEAD";
+  local.prefers_json = exchange.head_parsed && prefers_json(exchange.head);
+  local.date = worker_.wall_ms() / 1000;
+  worker_.scratch.clear();
+  write_local_answer(worker_.scratch, local, admission);
+  exchange.status = local.status;
+  exchange.from_upstream = false;
+  const std::string_view sent = worker_.scratch.view();
+  exchange.body_bytes_out = sent.size() - (sent.find("\r\n\r\n") + 4);
+  // A pipelined request stands in the buffer already: its answer goes out with this one.
+  const bool hold = !over_ && !link_.in.empty() && link_.out.size() < most_held_back;
+  link_.send(worker_.scratch.view(), now(), hold);
+}
+
+void ClientConnection::answer_bad_head(const ParseResult& result) {
+  exchange_->outcome = result.error_status == 431 ? policy::Outcome::too_large : policy::Outcome::bad_request;
+  exchange_->wall_ms = worker_.wall_ms();
+  over_ = true;
+  LocalAnswer local;
+  local.status = result.error_status;
+  answer(local, nullptr);
+  finish();
+}
+
+void ClientConnection::answer_probe() {
+  const config::BalancerProbe& probe = exchange_->snapshot->config->balancer_probe;
+  const bool unready =
+      worker_.draining() || (probe.require_upstream && !exchange_->snapshot->upstream->can_serve());
+  LocalAnswer local;
+  local.status = unready ? 503 : 200;
+  local.body = unready ? "unavailable\n" : "ok\n";
+  local.content_type = "text/plain; charset=utf-8";
+  answer(local, nullptr);
+}
+
+void ClientConnection::refuse() {
+  Exchange& exchange = *exchange_;
+  LocalAnswer local;
+  if (exchange.outcome == policy::Outcome::bad_request) {
+    local.status = 400;
+    over_ = true;
+    answer(local, nullptr);
+    return;
+  }
+  const config::Action& action = *exchange.admission.action;
+  if (action.kind == config::Action::Kind::close) {
+    over_ = cut_ = true;
+    return;
+  }
+  if (exchange.request_body.continue_owed || exchange.request_body.remaining > most_to_discard) over_ = true;
+  local.status = action.status;
+  if (action.body) {
+    local.body = *action.body;
+    local.content_type = action.content_type.empty() ? "text/plain; charset=utf-8" : action.content_type;
+  }
+  answer(local, &exchange.admission);
+}
+
+// Reads the rest of a refused request's body so that the connection can be kept; gives up past a size or a
+// time.
+Task<void> ClientConnection::discard_body() {
+  Exchange& exchange = *exchange_;
+  const Instant deadline = now() + longest_discard;
+  link_.flush(now());
+  for (;;) {
+    pull_request_body(exchange, link_, 0);
+    exchange.body.clear();
+    if (exchange.request_body.complete || over_) co_return;
+    if (exchange.request_body.malformed || exchange.request_body.received > most_to_discard ||
+        now() >= deadline || cut_ || link_.gone() || link_.eof) {
+      over_ = true;
+      co_return;
+    }
+    if (!link_.stream->read_pending())
+      exchange.body_in.make_room(BlockChain::block_size, BlockChain::block_size);
+    link_.arm_read(exchange.body_in);
+    sleep_until(deadline);
+    co_await wakeup_;
+    link_.book_read();
+  }
+}
+
+// Sends what is queued, then a FIN, and reads until the client's own: a close with bytes unread would be a
+// reset, and could take the last answer with it (RFC 9112, 9.6).
+Task<void> ClientConnection::linger() {
+  co_await drain_output(0);
+  if (cut_ || link_.gone() || link_.eof) co_return;
+  const Instant deadline = now() + longest_linger;
+  link_.stream->shutdown_send();
+  const std::uint64_t read_before = link_.bytes_read;
+  while (!cut_ && !link_.gone() && !link_.eof && now() < deadline &&
+         link_.bytes_read - read_before < most_to_discard) {
+    if (!link_.stream->read_pending()) {
+      link_.in.consume(link_.in.unread().size());
+      link_.in.make_room(BufferPool::smallest, BufferPool::smallest);
+      link_.arm_read(link_.in);
+    }
+    sleep_until(deadline);
+    co_await wakeup_;
+    link_.book_read();
+  }
+}
+
+}  // namespace sekisho::proxy

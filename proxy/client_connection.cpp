@@ -1,0 +1,304 @@
+#include "proxy/client_connection.hpp"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <exception>
+
+#include "proxy/forward.hpp"
+#include "proxy/request_body.hpp"
+#include "proxy/worker.hpp"
+
+namespace sekisho::proxy {
+namespace {
+
+constexpr Duration idle_before_demotion = std::chrono::seconds(1);
+// A connection accepted just before the listener closed has its first request on the way.
+constexpr Duration first_request_in_drain = std::chrono::seconds(1);
+constexpr unsigned requests_a_turn = 16;
+constexpr std::size_t output_before_pause = 64 * 1024;
+
+bool only_line_ends(std::string_view bytes) {
+  return bytes.find_first_not_of("\r\n") == std::string_view::npos;
+}
+
+}  // namespace
+
+ClientConnection::ClientConnection(Worker& worker, Stream::Ptr stream, const config::IpAddress& peer,
+                                   std::uint16_t local_port)
+    : worker_(worker), link_(worker.buffers), peer_(peer), local_port_(local_port), root_(serve()) {
+  link_.stream = std::move(stream);
+  link_.stream->set_listener(this);
+  worker_.counters.client_idle.add();
+}
+
+ClientConnection::~ClientConnection() {
+  worker_.wheel.clear(*this);
+  (exchange_ ? worker_.counters.client_active : worker_.counters.client_idle).subtract();
+  link_.close();
+}
+
+void ClientConnection::start() {
+  root_.start();
+  if (root_.done()) worker_.remove(*this);
+}
+
+void ClientConnection::ring() {
+  wakeup_.ring();
+  if (root_.done()) worker_.remove(*this);
+}
+
+void ClientConnection::on_stream() {
+  worker_.touch();
+  ring();
+}
+
+void ClientConnection::on_deadline(Instant) {
+  ring();
+}
+
+void ClientConnection::cut() {
+  cut_ = true;
+  ring();
+}
+
+void ClientConnection::end_tunnel_at(Instant deadline) {
+  tunnel_end_ = deadline;
+  ring();
+}
+
+Instant ClientConnection::now() const {
+  return worker_.now();
+}
+
+void ClientConnection::sleep_until(Instant deadline) {
+  worker_.wheel.set(*this, deadline);
+}
+
+Task<void> ClientConnection::serve() {
+  for (;;) {
+    const bool ready = co_await read_head();
+    if (!ready) break;
+    co_await handle();
+    if (link_.out.size() > output_before_pause) co_await drain_output(output_before_pause / 2);
+    if (over_ || cut_ || link_.gone()) break;
+    if (++served_in_turn_ >= requests_a_turn) co_await yield();
+  }
+  if (exchange_) {
+    worker_.give_back(std::move(exchange_));
+    worker_.counters.client_active.subtract();
+    worker_.counters.client_idle.add();
+  }
+  if (!cut_ && !link_.gone()) co_await linger();
+  link_.close();
+}
+
+// One request's head into exchange_. False when there will be none; what was owed (a 400, a 408) is then sent
+// and counted.
+Task<bool> ClientConnection::read_head() {
+  Instant idle_since = now();
+  for (;;) {
+    link_.book_read();
+    if (cut_ || link_.gone()) {
+      over_ = true;
+    }
+    if (!link_.in.empty() && !over_) {
+      if (!exchange_) {
+        exchange_ = worker_.borrow_exchange();
+        exchange_->started = now();
+        worker_.counters.client_idle.subtract();
+        worker_.counters.client_active.add();
+      }
+      const ParseResult result = exchange_->request_parser.parse(link_.in.unread(), exchange_->head);
+      if (result.status == ParseStatus::complete) {
+        link_.in.consume(result.consumed);
+        exchange_->head_parsed = true;
+        co_return true;
+      }
+      if (result.status == ParseStatus::failed) {
+        answer_bad_head(result);
+        co_return false;
+      }
+    }
+    const config::Config& config = *worker_.current().config;
+    if (over_ || link_.eof) {
+      if (exchange_ && !only_line_ends(link_.in.unread())) {
+        exchange_->outcome = policy::Outcome::client_abort;
+        finish();
+      }
+      over_ = true;
+      co_return false;
+    }
+    if (exchange_ && now() - exchange_->started >= config.client.header_timeout) {
+      exchange_->outcome = policy::Outcome::client_timeout;
+      over_ = true;
+      LocalAnswer timeout;
+      timeout.status = 408;
+      answer(timeout, nullptr);
+      finish();
+      co_return false;
+    }
+    link_.flush(now());
+    if (!exchange_ && link_.out.empty()) {
+      co_await wait_idle(idle_since);
+      if (over_) co_return false;
+      continue;
+    }
+    if (!link_.out.empty() && now() - link_.write_progress >= config.client.send_timeout) {
+      over_ = cut_ = true;
+      continue;
+    }
+    const std::size_t most = BufferPool::size_for(config.client.max_header_bytes + 1);
+    if (!link_.stream->read_pending()) link_.in.make_room(BufferPool::smallest, most);
+    link_.arm_read(link_.in);
+    Instant deadline = exchange_ ? exchange_->started + config.client.header_timeout : Instant::max();
+    if (!link_.out.empty()) deadline = std::min(deadline, link_.write_progress + config.client.send_timeout);
+    sleep_until(deadline);
+    served_in_turn_ = 0;
+    co_await wakeup_;
+  }
+}
+
+// Waits for the first byte of a request. Sets over_ where the connection is to end instead.
+Task<void> ClientConnection::wait_idle(Instant since) {
+  bool demoted = false;
+  for (;;) {
+    const config::Config& config = *worker_.current().config;
+    if (worker_.phase() == DrainPhase::closing && (served_any_ || now() - since >= first_request_in_drain)) {
+      // A request that is in the socket's buffer already was accepted with the connection: it is served.
+      char byte;
+      if (::recv(link_.stream->socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0) {
+        over_ = true;
+        co_return;
+      }
+    }
+    if (now() - since >= config.client.idle_timeout) {
+      over_ = true;
+      co_return;
+    }
+    const bool demote = !demoted && now() - since >= idle_before_demotion;
+    if (demote && link_.stream->read_pending()) {
+      link_.stream->cancel_read();
+      while (link_.stream->read_pending()) co_await wakeup_;
+      link_.book_read();
+      if (!link_.in.empty() || link_.eof || link_.gone()) co_return;
+      link_.in.release();
+      link_.stream->start_wait_readable();
+      demoted = true;
+    } else if (!link_.stream->read_pending()) {
+      if (!demoted) link_.in.make_room(BufferPool::smallest, BufferPool::smallest);
+      link_.arm_read(link_.in);
+    }
+    sleep_until(since + (demoted ? config.client.idle_timeout
+                                 : std::min(idle_before_demotion, config.client.idle_timeout)));
+    served_in_turn_ = 0;
+    co_await wakeup_;
+    if (cut_) {
+      over_ = true;
+      co_return;
+    }
+    if (link_.book_read()) {
+      if (!demoted) co_return;
+      // Readable: take the buffer back and read.
+      demoted = false;
+      since = now();
+      if (link_.eof || link_.gone()) co_return;
+    }
+  }
+}
+
+Task<void> ClientConnection::handle() {
+  Exchange& exchange = *exchange_;
+  served_any_ = true;
+  exchange.snapshot = worker_.snapshot();
+  exchange.wall_ms = worker_.wall_ms();
+  policy::Request request;
+  request.method = exchange.head.method;
+  request.target = exchange.head.target;
+  request.version = exchange.head.version;
+  request.fields = exchange.head.fields;
+  request.peer = peer_;
+  exchange.snapshot->engine->admit(
+      request, now(), std::chrono::system_clock::time_point(std::chrono::milliseconds(exchange.wall_ms)),
+      exchange.admission);
+  exchange.admitted_called = true;
+  exchange.outcome = exchange.admission.outcome;
+  begin_request_body(exchange);
+  std::uint64_t words[2];
+  worker_.random(words);
+  exchange.request_id = choose_request_id(exchange.head, words, exchange.request_id_space);
+
+  std::exception_ptr failure;
+  try {
+    switch (exchange.outcome) {
+      case policy::Outcome::proxied: {
+        Forward forward(*this, exchange);
+        co_await forward.run();
+        break;
+      }
+      case policy::Outcome::probe:
+        answer_probe();
+        co_await discard_body();
+        break;
+      default:
+        refuse();
+        co_await discard_body();
+    }
+  } catch (const std::exception&) {
+    failure = std::current_exception();
+  }
+  if (failure) {
+    // Something of ours failed (memory, a full descriptor table): this exchange ends, the worker goes on.
+    exchange.outcome = policy::Outcome::internal_error;
+    over_ = true;
+    if (exchange.status == 0) {
+      LocalAnswer internal;
+      internal.status = 500;
+      answer(internal, nullptr);
+    } else {
+      cut_ = true;
+    }
+  }
+  if (!exchange.head.keep_alive) over_ = true;
+  finish();
+  // What was read beyond the body begins the next request.
+  if (!over_ && !exchange.body_in.empty()) link_.in.prepend(exchange.body_in.unread());
+  exchange.reset();
+  if (link_.in.empty()) {
+    worker_.give_back(std::move(exchange_));
+    worker_.counters.client_active.subtract();
+    worker_.counters.client_idle.add();
+  } else {
+    exchange.request_parser.set_limits(
+        {worker_.current().config->client.max_header_bytes, worker_.current().config->client.max_headers});
+    exchange.started = now();
+  }
+}
+
+Task<void> ClientConnection::drain_output(std::size_t down_to) {
+  while (!cut_ && !link_.gone()) {
+    link_.flush(now());
+    if (link_.out.size() <= down_to) co_return;
+    const Instant deadline = link_.write_progress + worker_.current().config->client.send_timeout;
+    if (now() >= deadline) {
+      cut_ = true;
+      co_return;
+    }
+    sleep_until(deadline);
+    co_await wakeup_;
+  }
+}
+
+// Lets the other connections have their turn.
+Task<void> ClientConnection::yield() {
+  served_in_turn_ = 0;
+  bool turned = false;
+  boost::asio::post(worker_.io(), boost::asio::bind_allocator(FrameAllocator<void>(), [this, &turned] {
+                      turned = true;
+                      on_stream();
+                    }));
+  while (!turned) co_await wakeup_;
+}
+
+}  // namespace sekisho::proxy

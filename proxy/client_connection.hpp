@@ -1,0 +1,85 @@
+// A client's connection: reads request after request and has each answered. Life of a request:
+// docs/life_of_a_request.md.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "config/ip_address.hpp"
+#include "proxy/deadline_wheel.hpp"
+#include "proxy/exchange.hpp"
+#include "proxy/head_writer.hpp"
+#include "proxy/link.hpp"
+#include "proxy/task.hpp"
+#include "proxy/wakeup.hpp"
+
+namespace sekisho::proxy {
+
+class Worker;
+
+// One coroutine (serve) reads straight down; everything that may concern it rings its wakeup. Destroyed by
+// its worker when serve is over.
+class ClientConnection final : public StreamListener, public DeadlineNode {
+ public:
+  ClientConnection(Worker& worker, Stream::Ptr stream, const config::IpAddress& peer,
+                   std::uint16_t local_port);
+  ~ClientConnection();
+
+  void start();
+  // Whatever happened: the coroutine looks for itself. May destroy the connection.
+  void ring();
+  void on_stream() override;
+  void on_deadline(Instant now) override;
+
+  // Ends it at its next look, wherever it stands.
+  void cut();
+  bool in_exchange() const { return exchange_ != nullptr; }
+  bool in_tunnel() const { return in_tunnel_; }
+  // A tunnel's end in a drain.
+  void end_tunnel_at(Instant deadline);
+
+  std::size_t place = 0;  // in the worker's list
+
+ private:
+  friend class Forward;
+  friend class Tunnel;
+
+  // The steps, in order.
+  Task<void> serve();
+  Task<bool> read_head();
+  Task<void> handle();  // route and admit, then forward or answer
+  void finish();
+
+  // Idle: waits without a buffer once the client has been silent for a second.
+  Task<void> wait_idle(Instant since);
+
+  // Our own answers.
+  void answer(LocalAnswer answer, const policy::Admission* admission);
+  void answer_bad_head(const ParseResult& result);
+  void answer_probe();
+  void refuse();
+  Task<void> discard_body();
+  Task<void> drain_output(std::size_t down_to);
+  Task<void> linger();
+  Task<void> yield();
+
+  Instant now() const;
+  void sleep_until(Instant deadline);
+
+  Worker& worker_;
+  Link link_;
+  Wakeup wakeup_;
+  const config::IpAddress peer_;
+  const std::uint16_t local_port_;
+  std::unique_ptr<Exchange> exchange_;
+  bool served_any_ = false;
+  bool over_ = false;  // no further request is read
+  bool cut_ = false;
+  bool in_tunnel_ = false;
+  Instant tunnel_end_ = Instant::max();
+  unsigned served_in_turn_ = 0;
+  Task<void> root_;
+};
+
+}  // namespace sekisho::proxy

@@ -1,0 +1,53 @@
+// finish: counts, logs and settles an exchange, once, whatever happened to it.
+#include "proxy/client_connection.hpp"
+#include "proxy/worker.hpp"
+
+namespace sekisho::proxy {
+
+void ClientConnection::finish() {
+  Exchange& exchange = *exchange_;
+  if (exchange.admitted_called && exchange.snapshot) {
+    exchange.snapshot->engine->finish(exchange.admission, exchange.status, now());
+  }
+  Counters& counters = worker_.counters;
+  const auto outcome = static_cast<std::size_t>(exchange.outcome);
+  counters.requests[outcome].add();
+  if (exchange.status != 0) {
+    (exchange.from_upstream ? counters.responses_upstream : counters.responses_sekisho)[exchange.status]
+        .add();
+  }
+  const auto lasted = now() - exchange.started;
+  if (exchange.outcome != policy::Outcome::tunnel) {
+    counters.request_duration[outcome].observe_ns(static_cast<std::uint64_t>(lasted.count()));
+  }
+  counters.request_bytes.add(exchange.request_body.received);
+  counters.response_bytes.add(exchange.body_bytes_out);
+  if (exchange.outcome == policy::Outcome::probe) return;
+
+  AccessRecord record;
+  record.wall_ms = exchange.wall_ms != 0 ? exchange.wall_ms : worker_.wall_ms();
+  record.peer = &peer_;
+  if (exchange.head_parsed) record.head = &exchange.head;
+  if (exchange.admitted_called) {
+    record.client = &exchange.admission.client;
+    record.host = exchange.admission.authority;
+    record.target = exchange.admission.origin_target;
+    record.limit = exchange.admission.limit_name;
+    record.key = exchange.admission.key;
+    record.shadow = exchange.admission.shadow_names;
+  } else {
+    record.client = &peer_;
+  }
+  record.status = exchange.status;
+  record.outcome = exchange.outcome;
+  record.bytes_in = exchange.request_body.received;
+  record.bytes_out = exchange.body_bytes_out;
+  record.duration_us = std::chrono::duration_cast<std::chrono::microseconds>(lasted).count();
+  record.queue_us = exchange.queue_us;
+  record.upstream_us = exchange.upstream_us;
+  if (exchange.upstream_used) record.upstream = exchange.upstream_name;
+  record.request_id = exchange.request_id;
+  worker_.log.write(record);
+}
+
+}  // namespace sekisho::proxy

@@ -1,0 +1,108 @@
+// forward: one admitted request to the upstream and its response back, retried once where that is safe.
+#pragma once
+
+#include <array>
+#include <boost/asio/buffer.hpp>
+#include <cstdint>
+#include <optional>
+
+#include "proxy/client_connection.hpp"
+#include "proxy/exchange.hpp"
+#include "proxy/permits.hpp"
+#include "proxy/task.hpp"
+
+namespace sekisho::proxy {
+
+// Why an exchange with the upstream ended as it did, and who is to blame.
+enum class ForwardEnd : std::uint8_t {
+  complete,  // the response is with the client
+  retry,     // nothing can have reached the application: may be sent again
+  client_gone,
+  client_slow,       // its body came too slowly: 408
+  client_malformed,  // its chunked coding broke: 400
+  client_too_large,  // its body passed max_body_bytes: 413
+  upstream_reset,    // closed or failed before or within a response
+  upstream_bad,      // an answer that is no HTTP/1.1, or ambiguous
+  upstream_slow,     // response_timeout
+  connect_failed,    // refused, timed out or unresolved: nothing was written
+  queue_full,        // no permit to be had in time
+  draining           // the drain was over before a server was had
+};
+
+// Lives on the coroutine's frame for one exchange. Holds the exchange's permit and upstream connection and
+// gives both back in any case.
+class Forward {
+ public:
+  Forward(ClientConnection& client, Exchange& exchange);
+  ~Forward();
+  Forward(const Forward&) = delete;
+  Forward& operator=(const Forward&) = delete;
+
+  Task<void> run();
+
+ private:
+  // forward.cpp
+  Task<ForwardEnd> collect_body();
+  void conclude(ForwardEnd end);
+  void answer_failure(unsigned status, policy::Outcome outcome);
+  bool may_retry() const;
+  const config::Upstream& upstream_config() const { return *exchange_.snapshot->config->upstream; }
+  const config::Client& client_config() const { return exchange_.snapshot->config->client; }
+  bool client_left() const { return client_.cut_ || client_.link_.gone(); }
+
+  // upstream_acquire.cpp: a permit, then an idle connection, another worker's, or a new one.
+  Task<ForwardEnd> acquire();
+  Task<ForwardEnd> wait_for_permit(Permits& permits);
+  Task<ForwardEnd> connect();
+  Task<boost::system::error_code> connect_to(const StreamEndpoint& endpoint, Instant deadline);
+  void watch_client();
+  void release_upstream(bool reusable);
+  void release_permit();
+
+  // relay.cpp: both directions at once.
+  struct Gather {
+    std::array<boost::asio::const_buffer, 60> items;
+    std::size_t count = 0;
+    void add(std::string_view bytes) {
+      if (!bytes.empty()) items[count++] = boost::asio::const_buffer(bytes.data(), bytes.size());
+    }
+    bool nearly_full() const { return count + 6 > items.size(); }
+    std::span<const boost::asio::const_buffer> view() const { return std::span(items).first(count); }
+  };
+  enum class ResponseState : std::uint8_t { head, body, done };
+
+  Task<ForwardEnd> relay();
+  void send_request_head();
+  void send_held_body();
+  std::optional<ForwardEnd> pump_request();
+  std::optional<ForwardEnd> pump_response();
+  std::optional<ForwardEnd> take_response_head(Gather& gather);
+  std::optional<ForwardEnd> take_response_body(Gather& gather);
+  void arm();
+  std::optional<ForwardEnd> check_deadlines();
+  Instant next_deadline() const;
+  bool wants_client_body() const;
+  bool may_read_ahead() const;
+  ForwardEnd upstream_ended() const;
+
+  ClientConnection& client_;
+  Exchange& exchange_;
+  Link* upstream_link_ = nullptr;
+
+  std::size_t held_sent_ = 0;  // bytes of the held body handed to the upstream link
+  bool streaming_ = false;     // the body goes on as it comes
+  bool chunked_out_ = false;   // towards the upstream
+  bool request_sent_ = false;  // all of the request was handed over
+  ResponseState response_state_ = ResponseState::head;
+  Framing client_framing_ = Framing::none;
+  std::uint64_t response_remaining_ = 0;
+  ChunkDecoder response_decoder_;
+  bool switching_ = false;               // 101: becomes a tunnel
+  Instant upstream_progress_{};          // a byte last went or came
+  Instant body_progress_{};              // a byte of the client's body last came
+  Instant rate_window_{};                // start of the running 5 s of min_body_rate
+  std::uint64_t rate_window_bytes_ = 0;  // body bytes at its start
+  bool first_rate_window_ = true;
+};
+
+}  // namespace sekisho::proxy

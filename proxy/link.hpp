@@ -1,0 +1,59 @@
+// One side of an exchange: its stream, what was read from it and not yet used, what it has not yet taken.
+#pragma once
+
+#include <boost/asio/buffer.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+#include <string_view>
+
+#include "proxy/block_chain.hpp"
+#include "proxy/input_buffer.hpp"
+#include "proxy/stream.hpp"
+#include "ratelimit/instant.hpp"
+
+namespace sekisho::proxy {
+
+using ratelimit::Duration;
+using ratelimit::Instant;
+
+// Reads land in a chosen InputBuffer; writes are tried at once and the rest is queued. eof, broken and
+// send_failed only ever turn on. One worker's.
+class Link {
+ public:
+  explicit Link(BufferPool& pool) : in(pool), out(pool) {}
+
+  Stream::Ptr stream;
+  InputBuffer in;
+  BlockChain out;       // what the peer has not taken yet
+  bool eof = false;     // the peer sent its FIN
+  bool broken = false;  // reading failed: nothing more comes
+  bool send_failed =
+      false;  // writing failed: nothing more goes, but what the peer sent before may still be read
+  Instant write_progress{};  // when the peer last took a byte, or when the queue began
+  std::uint64_t bytes_written = 0;
+  std::uint64_t bytes_read = 0;
+
+  // Starts a read into `target` (which must have room) unless one is pending or the peer is done.
+  void arm_read(InputBuffer& target);
+  // Books a completed read. True when anything changed: bytes, eof or broken.
+  bool book_read();
+  bool readable() const { return !eof && !broken; }
+
+  // Sends all of it, in order: what the kernel does not take now is copied to `out`. `hold`: only queue it,
+  // for one send with what follows.
+  void send(std::span<const boost::asio::const_buffer> buffers, Instant now, bool hold = false);
+  void send(std::string_view bytes, Instant now, bool hold = false);
+  // Tries again what is queued; waits for writability where some of it stays.
+  void flush(Instant now);
+
+  bool gone() const { return broken || send_failed; }
+  void close();
+
+ private:
+  void await_writable();
+  InputBuffer* target_ = nullptr;
+};
+
+}  // namespace sekisho::proxy

@@ -1,0 +1,70 @@
+// One worker's idle connections to the upstream: the newest is reused first, and their number is bounded over
+// all workers.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "proxy/counters.hpp"
+#include "proxy/upstream_connection.hpp"
+
+namespace sekisho::proxy {
+
+// How many each worker holds idle: written by its owner, read by the others (to bound the sum, and to know
+// whom to ask).
+struct alignas(64) IdleCount {
+  std::atomic<std::size_t> value{0};
+};
+
+// puma keeps a thread 0.2 s on each idle connection, hence last in, first out, and no more of them than are
+// useful. An idle connection has a read pending: the server's FIN takes it out of the pool, and no look at
+// the socket is needed before reuse.
+class UpstreamPool {
+ public:
+  UpstreamPool(std::span<IdleCount> counts, std::size_t self, Counters& counters)
+      : counts_(counts), self_(self), counters_(counters) {}
+
+  // From a snapshot: bound on idle connections over all workers, and their idle time. Closes those of another
+  // server.
+  void configure(const std::shared_ptr<UpstreamShared>& server, std::size_t bound, Duration idle_timeout);
+
+  // The newest idle one, or nullptr.
+  std::unique_ptr<UpstreamConnection> take();
+  // Keeps it for reuse, or closes it where the bound is reached, the server changed or someone waits for a
+  // connection permit.
+  void put(std::unique_ptr<UpstreamConnection> connection, Instant now);
+  // For another worker: the newest one's descriptor, its connection permit going along; -1 for none.
+  int give_away(const UpstreamShared* server);
+  // Closes what was idle too long or stands above the bound; from the tick.
+  void expire(Instant now);
+  void close_all();
+  // A worker other than this one that has idle connections; counts_.size() when there is none.
+  std::size_t richest_peer() const;
+
+ private:
+  // Watches an idle connection for the server's FIN.
+  struct Idle final : StreamListener {
+    Idle(UpstreamPool& p, std::unique_ptr<UpstreamConnection> c) : pool(p), connection(std::move(c)) {}
+    void on_stream() override { pool.drop(*this); }
+    UpstreamPool& pool;
+    std::unique_ptr<UpstreamConnection> connection;
+  };
+
+  void drop(Idle& idle);
+  void resized();
+  std::size_t total_idle() const;
+
+  std::span<IdleCount> counts_;
+  std::size_t self_;
+  Counters& counters_;
+  std::shared_ptr<UpstreamShared> server_;
+  std::size_t bound_ = 8;
+  Duration idle_timeout_ = std::chrono::seconds(15);
+  std::vector<std::unique_ptr<Idle>> idle_;   // oldest first
+  std::vector<std::unique_ptr<Idle>> spare_;  // watchers for reuse
+};
+
+}  // namespace sekisho::proxy

@@ -1,0 +1,220 @@
+#include "proxy/worker.hpp"
+
+#include <sys/random.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <bit>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <chrono>
+#include <cstdlib>
+
+#include "proxy/client_connection.hpp"
+#include "proxy/upstream_connection.hpp"
+
+namespace sekisho::proxy {
+namespace {
+
+constexpr Duration tick_length = std::chrono::milliseconds(100);
+constexpr std::size_t most_spare_exchanges = 1024;
+constexpr std::size_t least_scratch = 128 * 1024;
+constexpr std::size_t fields_of_ours = 16 * 1024;
+
+std::int64_t to_ms(auto duration) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+}
+
+int family_of(int descriptor) {
+  int family = AF_INET;
+  socklen_t size = sizeof family;
+  ::getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &family, &size);
+  return family;
+}
+
+}  // namespace
+
+Worker::Worker(WorkerGroup& group, unsigned index, AccessLogLane& lane)
+    : log(lane),
+      buffers(*group.budget, counters.buffer_bytes),
+      wheel(std::chrono::steady_clock::now()),
+      pool(group.idle_counts, index, counters),
+      scratch(least_scratch + fields_of_ours),
+      group_(group),
+      index_(index) {
+  if (::getrandom(random_state_, sizeof random_state_, 0) != sizeof random_state_) std::abort();
+  touch();
+  last_turn_.store(now_.time_since_epoch().count(), std::memory_order_relaxed);
+}
+
+Worker::~Worker() {
+  steal_waiters_.clear();
+  for (ClientConnection* client : clients_) delete client;
+  pool.close_all();
+}
+
+void Worker::run() {
+  const auto work = boost::asio::make_work_guard(io_);
+  touch();
+  tick();
+  io_.run();
+}
+
+std::int64_t Worker::wall_ms() const {
+  return to_ms(now_.time_since_epoch()) + wall_offset_ms_;
+}
+
+void Worker::arm_tick() {
+  tick_timer_.expires_after(tick_length);
+  tick_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) tick();
+  });
+}
+
+void Worker::tick() {
+  touch();
+  wall_offset_ms_ =
+      to_ms(std::chrono::system_clock::now().time_since_epoch()) - to_ms(now_.time_since_epoch());
+  last_turn_.store(now_.time_since_epoch().count(), std::memory_order_relaxed);
+  wheel.turn(now_);
+  pool.expire(now_);
+  buffers.trim();
+  log.flush();
+  arm_tick();
+}
+
+std::unique_ptr<Exchange> Worker::borrow_exchange() {
+  std::unique_ptr<Exchange> exchange;
+  if (spare_exchanges_.empty()) {
+    exchange = std::make_unique<Exchange>(buffers);
+  } else {
+    exchange = std::move(spare_exchanges_.back());
+    spare_exchanges_.pop_back();
+  }
+  const config::Client& client = snapshot_->config->client;
+  exchange->request_parser.set_limits({client.max_header_bytes, client.max_headers});
+  exchange->response_parser.set_limits(
+      {std::max<std::size_t>(client.max_header_bytes, least_scratch), 4 * client.max_headers});
+  exchange->reset();
+  return exchange;
+}
+
+void Worker::give_back(std::unique_ptr<Exchange> exchange) {
+  exchange->reset();
+  if (spare_exchanges_.size() < most_spare_exchanges) spare_exchanges_.push_back(std::move(exchange));
+}
+
+// xoshiro256** (Blackman and Vigna): names requests, decides nothing.
+void Worker::random(std::uint64_t (&words)[2]) {
+  for (std::uint64_t& word : words) {
+    std::uint64_t* s = random_state_;
+    word = std::rotl(s[1] * 5, 7) * 9;
+    const std::uint64_t t = s[1] << 17;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= t;
+    s[3] = std::rotl(s[3], 45);
+  }
+}
+
+bool Worker::steal(StealWaiter& waiter) {
+  const std::size_t richest = pool.richest_peer();
+  if (richest >= group_.workers.size()) return false;
+  Worker& peer = *group_.workers[richest];
+  steal_waiters_.push_back(waiter);
+  boost::asio::post(peer.io(),
+                    [this, &peer, server = snapshot_->upstream] { peer.answer_steal(*this, server); });
+  return true;
+}
+
+void Worker::answer_steal(Worker& asker, const std::shared_ptr<UpstreamShared>& server) {
+  const int descriptor = pool.give_away(server.get());
+  boost::asio::post(asker.io(), [&asker, descriptor, server] { asker.receive_stolen(descriptor, server); });
+}
+
+void Worker::receive_stolen(int descriptor, std::shared_ptr<UpstreamShared> server) {
+  touch();
+  std::unique_ptr<UpstreamConnection> connection;
+  if (descriptor >= 0) {
+    connection = std::make_unique<UpstreamConnection>(buffers, std::move(server));
+    connection->stream = Stream::adopt(io_, family_of(descriptor), descriptor);
+    connection->reused = true;
+  }
+  if (steal_waiters_.empty()) {
+    if (connection) pool.put(std::move(connection), now_);
+    return;
+  }
+  StealWaiter& waiter = steal_waiters_.front();
+  waiter.unlink();
+  waiter.connection = std::move(connection);
+  waiter.answered = true;
+  waiter.sleeper->ring();
+}
+
+void Worker::adopt_client(int descriptor, int family, const config::IpAddress& peer,
+                          std::uint16_t local_port) {
+  touch();
+  auto* client = new ClientConnection(*this, Stream::adopt(io_, family, descriptor), peer, local_port);
+  client->place = clients_.size();
+  clients_.push_back(client);
+  connections_.store(clients_.size(), std::memory_order_relaxed);
+  client->start();
+}
+
+void Worker::remove(ClientConnection& connection) {
+  clients_.back()->place = connection.place;
+  clients_[connection.place] = clients_.back();
+  clients_.pop_back();
+  connections_.store(clients_.size(), std::memory_order_relaxed);
+  delete &connection;
+}
+
+void Worker::switch_snapshot(std::unique_ptr<Snapshot> snapshot) {
+  snapshot_ = SnapshotRef(std::move(snapshot));
+  const config::Config& config = *snapshot_->config;
+  const std::size_t wanted =
+      std::max<std::size_t>(config.client.max_header_bytes, least_scratch) + fields_of_ours;
+  if (scratch.capacity() < wanted) scratch = HeadBuffer(wanted);
+  const std::uint64_t in_flight = config.upstream->max_in_flight;
+  const std::size_t bound = in_flight != 0 ? in_flight : std::max<std::size_t>(group_.workers.size(), 8);
+  pool.configure(snapshot_->upstream, bound, config.upstream->idle_timeout);
+}
+
+void Worker::announce_drain() {
+  phase_ = DrainPhase::announced;
+}
+
+// Idle connections close, tunnels are spread evenly over the time left so that their clients do not come back
+// all at once.
+void Worker::close_idle(Instant deadline) {
+  touch();
+  phase_ = DrainPhase::closing;
+  std::size_t tunnels = 0;
+  for (const ClientConnection* client : clients_) tunnels += client->in_tunnel() ? 1 : 0;
+  const Duration left = std::max(deadline - now_, Duration::zero());
+  std::size_t nth = 0;
+  const std::vector<ClientConnection*> all = clients_;
+  for (ClientConnection* client : all) {
+    if (client->in_tunnel()) {
+      client->end_tunnel_at(now_ +
+                            left * static_cast<std::int64_t>(nth++) / static_cast<std::int64_t>(tunnels));
+    } else if (!client->in_exchange()) {
+      client->ring();
+    }
+  }
+}
+
+std::uint64_t Worker::cut() {
+  touch();
+  std::uint64_t exchanges = 0;
+  const std::vector<ClientConnection*> all = clients_;
+  for (ClientConnection* client : all) {
+    if (client->in_exchange()) ++exchanges;
+    client->cut();
+  }
+  return exchanges;
+}
+
+}  // namespace sekisho::proxy

@@ -1,0 +1,128 @@
+// One event loop with everything that its connections need: clock, tick, buffers, pool, counters, snapshot.
+// Shares nothing per request.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/intrusive/list.hpp>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "proxy/access_log.hpp"
+#include "proxy/buffer_pool.hpp"
+#include "proxy/counters.hpp"
+#include "proxy/deadline_wheel.hpp"
+#include "proxy/exchange.hpp"
+#include "proxy/head_buffer.hpp"
+#include "proxy/snapshot_ref.hpp"
+#include "proxy/upstream_pool.hpp"
+
+namespace sekisho::proxy {
+
+class ClientConnection;
+class Worker;
+
+// How far a drain has come; every worker is told by a posted call.
+enum class DrainPhase : std::uint8_t { serving, announced, closing };
+
+// What all workers see of each other. Immutable once they run, but for the atomics.
+struct WorkerGroup {
+  std::vector<std::unique_ptr<Worker>> workers;
+  std::vector<IdleCount> idle_counts;
+  std::unique_ptr<BufferBudget> budget;
+};
+
+// A connection that waits for another worker's idle upstream connection.
+// Unlinks itself when its coroutine ends.
+struct StealWaiter
+    : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+  ClientConnection* sleeper = nullptr;
+  bool answered = false;
+  std::unique_ptr<UpstreamConnection> connection;
+};
+
+class Worker {
+ public:
+  Worker(WorkerGroup& group, unsigned index, AccessLogLane& lane);
+  ~Worker();
+
+  asio::io_context& io() { return io_; }
+  unsigned index() const { return index_; }
+
+  // The loop; returns after request_stop. Called on the worker's own thread.
+  void run();
+
+  // The time of this wake-up. touch() reads the clock; completions call it before they ring a connection.
+  Instant now() const { return now_; }
+  void touch() { now_ = std::chrono::steady_clock::now(); }
+  // Wall clock at now(), in milliseconds since the epoch; steps of the system's clock are followed by the
+  // tick.
+  std::int64_t wall_ms() const;
+
+  // The snapshot for new exchanges.
+  SnapshotRef snapshot() const { return snapshot_; }
+  const Snapshot& current() const { return *snapshot_; }
+  DrainPhase phase() const { return phase_; }
+  bool draining() const { return phase_ != DrainPhase::serving; }
+
+  // Borrowed while a request is in progress.
+  std::unique_ptr<Exchange> borrow_exchange();
+  void give_back(std::unique_ptr<Exchange> exchange);
+
+  // Asks the worker with the most idle connections for one; false when nobody has any. The waiter is rung
+  // when answered.
+  bool steal(StealWaiter& waiter);
+  // 128 random bits for a request id.
+  void random(std::uint64_t (&words)[2]);
+
+  // Called on this worker's thread only:
+  void adopt_client(int descriptor, int family, const config::IpAddress& peer, std::uint16_t local_port);
+  void remove(ClientConnection& connection);
+  void switch_snapshot(std::unique_ptr<Snapshot> snapshot);
+  void announce_drain();
+  void close_idle(Instant deadline);
+  // Cuts every connection; returns how many were in an exchange.
+  std::uint64_t cut();
+
+  // For any thread:
+  // Connections handed to this worker that it has not taken up yet.
+  void expect_client() { incoming_.fetch_add(1, std::memory_order_relaxed); }
+  void client_arrived() { incoming_.fetch_sub(1, std::memory_order_relaxed); }
+  std::uint64_t incoming() const { return incoming_.load(std::memory_order_relaxed); }
+  std::uint64_t connections() const { return connections_.load(std::memory_order_relaxed); }
+  std::int64_t last_turn() const { return last_turn_.load(std::memory_order_relaxed); }
+
+  Counters counters;
+  AccessLogLane& log;
+  BufferPool buffers;
+  DeadlineWheel wheel;
+  UpstreamPool pool;
+  HeadBuffer scratch;  // used up within one step
+
+ private:
+  void arm_tick();
+  void tick();
+  void answer_steal(Worker& asker, const std::shared_ptr<UpstreamShared>& server);
+  void receive_stolen(int descriptor, std::shared_ptr<UpstreamShared> server);
+
+  WorkerGroup& group_;
+  const unsigned index_;
+  asio::io_context io_{1};
+  asio::steady_timer tick_timer_{io_};
+  Instant now_;
+  std::int64_t wall_offset_ms_ = 0;
+  SnapshotRef snapshot_;
+  DrainPhase phase_ = DrainPhase::serving;
+  std::vector<std::unique_ptr<Exchange>> spare_exchanges_;
+  boost::intrusive::list<StealWaiter, boost::intrusive::constant_time_size<false>> steal_waiters_;
+  std::vector<ClientConnection*> clients_;
+  std::uint64_t random_state_[4];
+  std::atomic<std::uint64_t> connections_{0};
+  std::atomic<std::uint64_t> incoming_{0};
+  std::atomic<std::int64_t> last_turn_{0};
+};
+
+}  // namespace sekisho::proxy
