@@ -1,0 +1,99 @@
+#include <gtest/gtest.h>
+
+#include <array>
+#include <random>
+#include <string>
+
+#include "proxy/block_chain.hpp"
+#include "proxy/buffer_pool.hpp"
+#include "proxy/input_buffer.hpp"
+
+namespace sekisho::proxy {
+namespace {
+
+struct Buffers : testing::Test {
+  BufferBudget budget{4 * 1024 * 1024};
+  Count held;
+  BufferPool pool{budget, held};
+
+  static std::string content(const BlockChain& chain, std::size_t offset = 0) {
+    std::array<boost::asio::const_buffer, 256> buffers;
+    const std::size_t count = chain.peek(buffers, offset);
+    std::string all;
+    for (std::size_t i = 0; i < count; ++i) all.append(static_cast<const char*>(buffers[i].data()), buffers[i].size());
+    return all;
+  }
+};
+
+TEST_F(Buffers, ThePoolCountsWhatIsHeldAndRefusesPastTheTotal) {
+  char* first = pool.take(2 * 1024 * 1024, false);
+  ASSERT_NE(first, nullptr);
+  EXPECT_EQ(held.get(), 2u * 1024 * 1024);
+  EXPECT_EQ(pool.take(4 * 1024 * 1024, false), nullptr);
+  char* must = pool.take(4 * 1024 * 1024, true);
+  ASSERT_NE(must, nullptr);
+  pool.give(must, 4 * 1024 * 1024);
+  pool.give(first, 2 * 1024 * 1024);
+  EXPECT_EQ(held.get(), 0u);
+  EXPECT_TRUE(pool.has_room(64 * 1024));
+}
+
+TEST_F(Buffers, WhatIsGivenBackByOnePoolServesAnother) {
+  Count other_held;
+  BufferPool other(budget, other_held);
+  char* all = pool.take(4 * 1024 * 1024, false);
+  ASSERT_NE(all, nullptr);
+  EXPECT_FALSE(other.has_room(4096));
+  pool.give(all, 4 * 1024 * 1024);
+  EXPECT_TRUE(other.has_room(4096));
+}
+
+TEST_F(Buffers, AChainGivesBackWhatWentInWhateverTheSteps) {
+  std::mt19937_64 random(11);
+  BlockChain chain(pool);
+  std::string expected;
+  for (int i = 0; i < 2000; ++i) {
+    if (random() % 2 == 0) {
+      const std::string bytes(random() % 40'000, static_cast<char>('a' + i % 26));
+      chain.append(bytes);
+      expected += bytes;
+    } else if (!expected.empty()) {
+      const std::size_t n = random() % (expected.size() + 1);
+      chain.consume(n);
+      expected.erase(0, n);
+    }
+    ASSERT_EQ(chain.size(), expected.size());
+    if (expected.size() < 1'000'000) {
+      const std::size_t offset = expected.empty() ? 0 : random() % expected.size();
+      ASSERT_EQ(content(chain, offset), expected.substr(offset));
+    }
+  }
+  chain.clear();
+  EXPECT_EQ(held.get(), 0u);
+}
+
+TEST_F(Buffers, InputGrowsToItsBoundAndKeepsWhatIsUnread) {
+  InputBuffer input(pool);
+  ASSERT_TRUE(input.make_room(4096, 8192));
+  std::string expected;
+  for (int i = 0; input.make_room(4096, 8192); ++i) {
+    const auto space = input.space();
+    const std::size_t n = std::min<std::size_t>(space.size(), 1000);
+    const std::string bytes(n, static_cast<char>('a' + i));
+    std::copy(bytes.begin(), bytes.end(), space.begin());
+    input.filled(n);
+    expected += bytes;
+  }
+  EXPECT_EQ(expected.size(), 8192u);
+  EXPECT_EQ(input.unread(), expected);
+  input.consume(100);
+  EXPECT_TRUE(input.make_room(4096, 8192));
+  EXPECT_EQ(input.unread(), expected.substr(100));
+  input.prepend("front");
+  EXPECT_EQ(input.unread(), "front" + expected.substr(100));
+  input.release();
+  EXPECT_EQ(held.get(), 0u);
+}
+
+}  // namespace
+}  // namespace sekisho::proxy
