@@ -15,10 +15,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// The words' clock is plain time, one unit a millisecond: what Dmax units are bounds the longest ban (198
-// days).
-constexpr milliseconds longest{static_cast<std::int64_t>(Gcra::stale)};
-constexpr std::uint64_t margin = 1000;
+// The words' clock is plain time, one unit a millisecond. No ban may look stale to a reader with an older
+// stamp.
+constexpr milliseconds longest = milliseconds(std::int64_t{Gcra::stale}) - std::chrono::hours(1);
+constexpr milliseconds margin{1000};  // how much older than ours another worker's stamp may be
 
 }  // namespace
 
@@ -103,7 +103,7 @@ class Bans::Impl {
     return static_cast<std::uint64_t>(units(now).count()) & Gcra::mask;
   }
 
-  DebtRules rules(Instant now) const { return {stamp(now), margin}; }
+  DebtRules rules(Instant now) const { return {stamp(now), stamp(now - margin)}; }
 
   const Instant start_;
   Table<StdAtomics> table_;

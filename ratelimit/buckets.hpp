@@ -34,32 +34,32 @@ class Buckets {
     return judge(value, now, cost, burst);
   }
 
-  Verdict charge(Key key, std::uint64_t now, std::uint64_t cost, std::uint64_t burst, std::uint64_t margin) {
+  Verdict charge(Key key, std::uint64_t now, std::uint64_t cost, std::uint64_t burst, std::uint64_t oldest) {
     Verdict verdict{};
     const auto decide = [&](std::optional<std::uint64_t> value) -> std::optional<std::uint64_t> {
       verdict = judge(value, now, cost, burst);
       if (!verdict.admitted) return std::nullopt;
       return Gcra::value_of(verdict.debt, now);
     };
-    count(table_.update(table_.place(key), DebtRules{now, margin}, decide));
+    count(table_.update(table_.place(key), DebtRules{now, oldest}, decide));
     return verdict;
   }
 
   // Takes `amount` off the bucket's debt, as far as there is any.
-  void refund(Key key, std::uint64_t now, std::uint64_t amount, std::uint64_t margin) {
+  void refund(Key key, std::uint64_t now, std::uint64_t amount, std::uint64_t oldest) {
     if (amount == 0) return;
     const auto decide = [&](std::optional<std::uint64_t> value) -> std::optional<std::uint64_t> {
       const std::uint64_t debt = value ? Gcra::debt(*value, now) : 0;
       if (debt == 0) return std::nullopt;
       return Gcra::value_of(Gcra::refunded(debt, amount), now);
     };
-    table_.update(table_.place(key), DebtRules{now, margin}, decide);
+    table_.update(table_.place(key), DebtRules{now, oldest}, decide);
   }
 
   // Zeroes what is spent; returns how many buckets are in debt.
-  std::uint64_t sweep(std::uint64_t now, std::uint64_t margin) {
+  std::uint64_t sweep(std::uint64_t now, std::uint64_t oldest) {
     std::uint64_t live = 0;
-    table_.sweep(DebtRules{now, margin},
+    table_.sweep(DebtRules{now, oldest},
                  [&](std::uint64_t value) { live += Gcra::debt(value, now) > 0 ? 1 : 0; });
     return live;
   }

@@ -10,9 +10,9 @@ namespace sekisho::ratelimit {
 struct DebtRules {
   static constexpr bool evicts = true;
   std::uint64_t now;
-  std::uint64_t margin;  // how much older than `now` another thread's stamp may be
+  std::uint64_t oldest;  // the oldest stamp that another thread may still be using
 
-  bool spent(std::uint64_t value) const { return Gcra::spent(value, now, margin); }
+  bool spent(std::uint64_t value) const { return Gcra::spent(value, now, oldest); }
   std::uint64_t weight(std::uint64_t value) const { return Gcra::debt(value, now); }
 };
 

@@ -44,11 +44,9 @@ struct BasicGcra {
     return debt > amount ? debt - amount : 0;
   }
 
-  // Whether the value holds nothing worth keeping, even for a caller whose stamp is `margin` units older than
-  // `now`.
-  static constexpr bool spent(std::uint64_t value, std::uint64_t now, std::uint64_t margin) {
-    const std::int64_t ahead = distance(value, now);
-    return ahead <= -static_cast<std::int64_t>(margin) || ahead > static_cast<std::int64_t>(stale);
+  // Whether the value holds nothing worth keeping, even for a caller whose stamp is as old as `oldest`.
+  static constexpr bool spent(std::uint64_t value, std::uint64_t now, std::uint64_t oldest) {
+    return distance(value, oldest) <= 0 || distance(value, now) > static_cast<std::int64_t>(stale);
   }
 };
 

@@ -14,7 +14,7 @@ namespace {
 
 // Another worker's stamp may be this much older than ours: less, and taking a word that is idle to us could
 // lose its debt.
-constexpr std::uint64_t margin_seconds = 1;
+constexpr Duration margin = std::chrono::seconds(1);
 
 Duration until(Instant then, Instant now) {
   if (then == Instant::max()) return Duration::max();
@@ -27,14 +27,12 @@ struct Terms {
       : quota(new_quota),
         clock(new_clock),
         cost(std::uint64_t{1} << clock.fraction_bits()),
-        burst(quota.burst << clock.fraction_bits()),
-        margin(clock.units_per_second() * margin_seconds) {}
+        burst(quota.burst << clock.fraction_bits()) {}
 
   Quota quota;
   VirtualClock clock;
   std::uint64_t cost;
   std::uint64_t burst;
-  std::uint64_t margin;
 };
 
 bool same_rate(const Quota& left, const Quota& right) {
@@ -60,7 +58,7 @@ class Limiter::Impl {
     const Terms& terms = this->terms();
     const std::int64_t units = terms.clock.at(now);
     return answer(terms, now, units,
-                  buckets_.charge(key, stamp(units), terms.cost, terms.burst, terms.margin));
+                  buckets_.charge(key, stamp(units), terms.cost, terms.burst, oldest(terms, now)));
   }
 
   void refund(Key key, Instant charged_at, Instant now) {
@@ -71,7 +69,7 @@ class Limiter::Impl {
     const std::int64_t elapsed = std::max<std::int64_t>(0, units - terms.clock.at(charged_at));
     const std::uint64_t regained = static_cast<std::uint64_t>(elapsed);
     if (regained >= terms.cost) return;
-    buckets_.refund(key, stamp(units), terms.cost - regained, terms.margin);
+    buckets_.refund(key, stamp(units), terms.cost - regained, oldest(terms, now));
   }
 
   void prefetch(Key key) const { buckets_.prefetch(key); }
@@ -91,7 +89,7 @@ class Limiter::Impl {
 
   void sweep(Instant now) {
     const Terms& terms = this->terms();
-    live_.store(buckets_.sweep(stamp(terms.clock.at(now)), terms.margin), std::memory_order_relaxed);
+    live_.store(buckets_.sweep(stamp(terms.clock.at(now)), oldest(terms, now)), std::memory_order_relaxed);
   }
 
   LimiterStats stats() const {
@@ -103,6 +101,8 @@ class Limiter::Impl {
 
  private:
   static std::uint64_t stamp(std::int64_t units) { return static_cast<std::uint64_t>(units); }
+
+  static std::uint64_t oldest(const Terms& terms, Instant now) { return stamp(terms.clock.at(now - margin)); }
 
   const Terms& terms() const { return *terms_.load(std::memory_order_acquire); }
 

@@ -108,10 +108,4 @@ Instant VirtualClock::when(std::int64_t units) const {
   return Instant(Duration(static_cast<std::int64_t>(time)));
 }
 
-std::uint64_t VirtualClock::units_per_second() const {
-  return static_cast<std::uint64_t>(static_cast<UnsignedWide>(multiplier_) * nanoseconds_per_second >>
-                                    shift_) +
-         1;
-}
-
 }  // namespace sekisho::ratelimit

@@ -36,8 +36,6 @@ class VirtualClock {
   // The first instant at which at() is `units` or more; Instant::max() if that is beyond what an Instant
   // holds.
   Instant when(std::int64_t units) const;
-  // What at() gains in one second, rounded up.
-  std::uint64_t units_per_second() const;
 
   unsigned fraction_bits() const { return fraction_bits_; }
 
