@@ -29,9 +29,10 @@ class Diagnostics {
   bool has_errors() const;
   bool has_warnings() const;
   const std::vector<Diagnostic>& all() const { return items_; }
-  // A copy ordered by file, line and column; what stands at the same place keeps its order.
+  // A copy ordered by file, line and column; what stands at the same place keeps its order, and what was said
+  // twice of one place (through a YAML alias, say) is there once.
   std::vector<Diagnostic> sorted() const;
-  // "FILE:LINE:COL: message"; without the place where the mark is nowhere.
+  // "FILE:LINE:COL: message"; "FILE: message" where the mark is nowhere.
   std::string format(const Diagnostic& diagnostic) const;
 
  private:

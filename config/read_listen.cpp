@@ -1,0 +1,114 @@
+#include <fmt/format.h>
+
+#include "config/endpoint.hpp"
+#include "config/sections.hpp"
+
+namespace sekisho::config {
+namespace {
+
+std::optional<Endpoint> read_address(Context& context, const Tree& tree, std::string_view what) {
+  const auto text = scalar_text(context, tree, what, "an address such as 0.0.0.0:8080");
+  if (!text) return std::nullopt;
+  std::string problem;
+  auto endpoint = parse_endpoint(*text, EndpointUse::listen, tree.mark, problem);
+  if (!endpoint) context.error(tree.mark, fmt::format("{}: {}", what, problem));
+  return endpoint;
+}
+
+void read_pair(Context& context, const Tree& tree, std::vector<CertificatePair>& pairs) {
+  CertificatePair pair;
+  MapReader reader(context, tree, "tls");
+  const bool certificate = reader.text("certificate", pair.certificate.value);
+  const bool key = reader.text("private_key", pair.private_key.value);
+  pair.certificate.mark = reader.value_mark("certificate");
+  pair.private_key.mark = reader.value_mark("private_key");
+  reader.finish();
+  const bool named = reader.key_mark("certificate").line != 0 && reader.key_mark("private_key").line != 0;
+  if (tree.kind == Tree::Kind::map && !named)
+    context.error(tree.mark, "tls needs both certificate and private_key");
+  if (certificate && key) pairs.push_back(std::move(pair));
+}
+
+std::optional<Listener> read_listener(Context& context, const Tree& tree) {
+  Listener listener;
+  listener.mark = tree.mark;
+  if (tree.kind != Tree::Kind::map) {
+    const auto address = read_address(context, tree, "listen");
+    if (!address) return std::nullopt;
+    listener.address = *address;
+  } else {
+    MapReader reader(context, tree, "a listener");
+    const Tree* address = reader.find("address");
+    const auto endpoint = address == nullptr ? std::nullopt : read_address(context, *address, "address");
+    if (const Tree* tls = reader.find("tls"); tls != nullptr) {
+      if (tls->kind != Tree::Kind::scalar || tls->text != "off") {
+        for (const Tree* pair : items_of(*tls)) read_pair(context, *pair, listener.tls);
+        context.not_supported_yet(reader.key_mark("tls"), "listening with tls");
+      }
+    }
+    reader.flag("proxy_protocol", listener.proxy_protocol);
+    if (listener.proxy_protocol)
+      context.not_supported_yet(reader.key_mark("proxy_protocol"), "proxy_protocol");
+    reader.finish();
+    if (reader.key_mark("address").line == 0) context.error(tree.mark, "a listener needs an address");
+    if (!endpoint) return std::nullopt;
+    listener.address = *endpoint;
+  }
+  if (listener.address.kind == Endpoint::Kind::unix_path) {
+    context.not_supported_yet(listener.address.mark, "listening on a UNIX socket");
+  }
+  return listener;
+}
+
+bool same_address(const Endpoint& a, const Endpoint& b) {
+  return a.kind == b.kind && a.host == b.host && a.port == b.port &&
+         (a.port != 0 || a.kind == Endpoint::Kind::unix_path);
+}
+
+}  // namespace
+
+void read_listen(Context& context, const Tree& tree, std::vector<Listener>& listeners) {
+  std::vector<Listener> found;
+  for (const Tree* item : items_of(tree)) {
+    auto listener = read_listener(context, *item);
+    if (!listener) continue;
+    for (const Listener& other : found) {
+      if (!same_address(other.address, listener->address)) continue;
+      context.error(listener->address.mark, fmt::format("{} is listened on already, in line {}",
+                                                        listener->address.text, other.address.mark.line));
+    }
+    found.push_back(std::move(*listener));
+  }
+  if (tree.kind == Tree::Kind::sequence && tree.items.empty())
+    context.error(tree.mark, "listen needs an address");
+  if (!found.empty()) listeners = std::move(found);
+}
+
+void read_admin(Context& context, const Tree& tree, Admin& admin) {
+  admin.mark = tree.mark;
+  if (tree.kind == Tree::Kind::scalar && tree.text == "off") {
+    admin.listen.reset();
+  } else if (tree.kind != Tree::Kind::map) {
+    if (auto address = read_address(context, tree, "admin")) admin.listen = std::move(address);
+  } else {
+    MapReader reader(context, tree, "admin");
+    if (const Tree* listen = reader.find("listen"); listen != nullptr) {
+      if (auto address = read_address(context, *listen, "listen")) admin.listen = std::move(address);
+    }
+    reader.text("token", admin.token);
+    reader.finish();
+    if (admin.token.find_first_of(" \t\r\n") != std::string::npos) {
+      context.error(reader.value_mark("token"), "token: a bearer token holds no white space");
+    }
+  }
+}
+
+void read_metrics(Context& context, const Tree& tree, std::optional<Endpoint>& metrics) {
+  if (tree.kind == Tree::Kind::scalar && tree.text == "off") {
+    metrics.reset();
+    return;
+  }
+  metrics = read_address(context, tree, "metrics");
+}
+
+}  // namespace sekisho::config
