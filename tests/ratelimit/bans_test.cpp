@@ -1,0 +1,146 @@
+#include "ratelimit/bans.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+
+#include "tests/ratelimit/threads.hpp"
+
+namespace sekisho::ratelimit {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Instant start{std::chrono::hours(5)};
+constexpr Key someone{0x123456789abcdef0, 42};
+constexpr Key other{0xfedcba9876543210, 43};
+
+TEST(Bans, LastAsLongAsTheySay) {
+  Bans bans(100, start);
+  EXPECT_FALSE(bans.any());
+  EXPECT_FALSE(bans.banned_for(someone, start));
+  const auto entry = bans.ban(someone, "login", "192.0.2.1", {10min, {}}, start + 1ns);
+  ASSERT_TRUE(entry);
+  EXPECT_EQ(entry->limit, "login");
+  EXPECT_EQ(entry->client, "192.0.2.1");
+  EXPECT_EQ(entry->repetition, 1U);
+  EXPECT_TRUE(bans.any());
+  const auto left = bans.banned_for(someone, start + 1ns);
+  ASSERT_TRUE(left);
+  EXPECT_GE(*left, 10min);
+  EXPECT_LE(*left, 10min + 1ms);
+  EXPECT_TRUE(bans.banned_for(someone, entry->until - 1ns));
+  EXPECT_EQ(*bans.banned_for(someone, entry->until - 1ns), 1ns);
+  EXPECT_FALSE(bans.banned_for(someone, entry->until));
+  EXPECT_FALSE(bans.banned_for(other, start + 1s));
+}
+
+TEST(Bans, ASecondBanOfABannedClientIsNone) {
+  Bans bans(100, start);
+  ASSERT_TRUE(bans.ban(someone, "a", "x", {1min, {}}, start));
+  EXPECT_FALSE(bans.ban(someone, "a", "x", {1h, {}}, start + 30s));
+  EXPECT_FALSE(bans.banned_for(someone, start + 1min));
+  EXPECT_TRUE(bans.ban(someone, "a", "x", {1min, {}}, start + 1min));
+}
+
+TEST(Bans, GrowWithRepetitionUpToTheirBound) {
+  Bans bans(100, start);
+  const BanTerms terms{10min, 1h};
+  Instant now = start;
+  for (const Duration length :
+       {Duration(10min), Duration(20min), Duration(40min), Duration(1h), Duration(1h)}) {
+    const auto entry = bans.ban(someone, "a", "x", terms, now);
+    ASSERT_TRUE(entry);
+    EXPECT_EQ(entry->length, length);
+    now = entry->until + 23h;
+    bans.sweep(now);
+  }
+  EXPECT_EQ(bans.ban(someone, "a", "x", terms, now + 1h + 1min)->length, 10min) << "a day has passed";
+}
+
+TEST(Bans, WithoutABoundDoNotGrow) {
+  Bans bans(100, start);
+  EXPECT_EQ(bans.ban(someone, "a", "x", {10min, {}}, start)->length, 10min);
+  const auto again = bans.ban(someone, "a", "x", {10min, {}}, start + 11min);
+  EXPECT_EQ(again->length, 10min);
+  EXPECT_EQ(again->repetition, 2U);
+}
+
+TEST(Bans, AreListedCountedAndLifted) {
+  Bans bans(100, start);
+  bans.ban({1, 1}, "a", "192.0.2.1", {10min, {}}, start);
+  bans.ban({2, 2}, "b", "192.0.2.1", {20min, {}}, start + 1s);
+  bans.ban({3, 3}, "b", "192.0.2.2", {5min, {}}, start + 2s);
+  const auto listed = bans.list(start + 3s);
+  ASSERT_EQ(listed.size(), 3U);
+  EXPECT_EQ(listed[0].client, "192.0.2.2");
+  EXPECT_EQ(listed[1].limit, "b");
+  EXPECT_EQ(listed[2].limit, "a");
+  EXPECT_EQ(bans.active("b", start + 3s), 2U);
+  EXPECT_EQ(bans.active("b", start + 6min), 1U);
+  EXPECT_EQ(bans.lift("192.0.2.9", start + 3s).size(), 0U);
+  EXPECT_EQ(bans.lift("192.0.2.1", start + 3s).size(), 2U);
+  EXPECT_FALSE(bans.banned_for({1, 1}, start + 3s));
+  EXPECT_FALSE(bans.banned_for({2, 2}, start + 3s));
+  EXPECT_TRUE(bans.banned_for({3, 3}, start + 3s));
+  EXPECT_EQ(bans.list(start + 3s).size(), 1U);
+  EXPECT_EQ(bans.ban({1, 1}, "a", "192.0.2.1", {10min, 1h}, start + 4s)->length, 10min)
+      << "a lifted ban is forgotten";
+}
+
+TEST(Bans, SweepReportsEachEndOnce) {
+  Bans bans(100, start);
+  bans.ban(someone, "a", "x", {1min, {}}, start);
+  bans.ban(other, "a", "y", {2min, {}}, start);
+  EXPECT_TRUE(bans.sweep(start + 59s).empty());
+  const auto first = bans.sweep(start + 1min);
+  ASSERT_EQ(first.size(), 1U);
+  EXPECT_EQ(first[0].client, "x");
+  EXPECT_TRUE(bans.sweep(start + 61s).empty());
+  EXPECT_TRUE(bans.any());
+  // Ended and begun anew before the sweep: the first end is reported still.
+  bans.ban(other, "a", "y", {2min, {}}, start + 3min);
+  EXPECT_EQ(bans.sweep(start + 4min).size(), 1U);
+  EXPECT_EQ(bans.sweep(start + 6min).size(), 1U);
+  EXPECT_FALSE(bans.any());
+}
+
+TEST(Bans, HoldBeyondTheirList) {
+  Bans bans(Bans::max_listed + 100, start);
+  for (std::uint64_t at = 1; at <= Bans::max_listed + 50; ++at) {
+    ASSERT_TRUE(bans.ban({at * 0x9e3779b97f4a7c15U, at}, "a", "x", {1h, {}}, start));
+  }
+  EXPECT_EQ(bans.list(start).size(), Bans::max_listed);
+  const std::uint64_t last = Bans::max_listed + 50;
+  EXPECT_TRUE(bans.banned_for({last * 0x9e3779b97f4a7c15U, last}, start + 59min));
+  // Those that ended make room for the next.
+  ASSERT_TRUE(bans.ban({1, 1}, "new", "x", {1h, {}}, start + 2h));
+  EXPECT_EQ(bans.list(start + 2h).size(), 1U);
+  EXPECT_EQ(bans.sweep(start + 2h).size(), Bans::max_listed);
+}
+
+TEST(Bans, TheLongestIsHeldAndNoMore) {
+  Bans bans(10, start);
+  const auto entry = bans.ban(someone, "a", "x", {24h * 10000, {}}, start);
+  EXPECT_GT(entry->until, start + 24h * 198);
+  EXPECT_TRUE(bans.banned_for(someone, start));
+  EXPECT_TRUE(bans.banned_for(someone, start + 24h * 198));
+  EXPECT_FALSE(bans.banned_for(someone, start + 24h * 199));
+}
+
+TEST(Bans, OfManyThreadsOneSetsIt) {
+  Bans bans(100, start);
+  std::atomic<int> set{0};
+  test::together(4, [&](int) {
+    for (int round = 0; round < 200; ++round) {
+      const Instant now = start + round * 1h;
+      if (bans.ban(someone, "a", "x", {30min, {}}, now)) set.fetch_add(1);
+      bans.banned_for(someone, now);
+    }
+  });
+  EXPECT_GE(set.load(), 200);
+  EXPECT_EQ(bans.list(start + 199h).size(), 1U);
+}
+
+}  // namespace
+}  // namespace sekisho::ratelimit
