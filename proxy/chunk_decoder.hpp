@@ -1,5 +1,5 @@
-// The chunked transfer coding (RFC 9112, 7.1), strict: sizes of 1 to 16 hex digits without overflow, CRLF alone ends a line,
-// extensions and trailers are bounded, checked and dropped.
+// The chunked transfer coding (RFC 9112, 7.1), strict: sizes of 1 to 16 hex digits without overflow, CRLF
+// alone ends a line, extensions and trailers are bounded, checked and dropped.
 #pragma once
 
 #include <cstddef>
@@ -17,17 +17,45 @@ class ChunkDecoder {
     std::string_view data;     // part of the input
   };
 
+  // Bytes of extensions and trailers that a body may carry; each byte of data gives one back, so that a long
+  // body may sign its every chunk, but nobody can send extensions alone for ever.
+  static constexpr std::uint32_t max_overhead = 16 * 1024;
+
   void reset();
-  // Looks at the front of `input`: `data` (call again with the rest), `more` (all of it was used up), `done` (the last chunk
-  // and its trailers are over; what follows belongs to the next message) or `failed`.
+  // Looks at the front of `input`: `data` (call again with the rest), `more` (all of it was used up), `done`
+  // (the last chunk and its trailers are over; what follows belongs to the next message) or `failed` (until
+  // reset).
   Step step(std::string_view input);
 
  private:
-  enum class State : std::uint8_t { size_start, size, extension, size_lf, data, data_cr, data_lf, trailer_start, trailer, trailer_lf, end_lf };
+  enum class State : std::uint8_t {
+    size_start,
+    size,
+    size_space,  // white space before a semicolon, which RFC 9112, 7.1.1 tells recipients to take
+    extension,
+    size_lf,
+    data,
+    data_cr,
+    data_lf,
+    trailer_start,
+    trailer_name,
+    trailer_value,
+    trailer_lf,
+    end_lf,
+    done,
+    failed
+  };
+
+  State next(char c);
+  State after_size(char c);
+  bool add_digit(char c);
+  // Counts one byte of an extension or a trailer; `state`, or failed where that was one too many.
+  State charge(State state);
+
   State state_ = State::size_start;
   std::uint64_t remaining_ = 0;
   unsigned digits_ = 0;
-  std::uint32_t overhead_ = 0;  // bytes of extensions and trailers so far, bounded
+  std::uint32_t overhead_ = 0;
 };
 
 }  // namespace sekisho::proxy

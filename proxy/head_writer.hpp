@@ -51,7 +51,8 @@ struct LocalAnswer {
   std::int64_t date = 0;
   std::uint64_t retry_after = 0;         // seconds; 0: none (a refusal's comes of its admission)
   std::string_view body;                 // empty: a line of text that names the status
-  std::string_view content_type;         // empty: by prefers_json
+  std::string_view content_type;         // empty: text/plain for a given body, by prefers_json for a generated one
+  unsigned client_version = 11;          // a 1.0 client is told that its connection is kept
 };
 
 // One of Sekisho's own answers, whole: Cache-Control: no-store, Content-Length, and from `admission` (may be nullptr) Retry-After and RateLimit.

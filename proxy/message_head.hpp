@@ -1,6 +1,7 @@
 // A request's or a response's head as views into the buffer it was read into, and how its body is framed.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -29,7 +30,7 @@ struct RequestHead {
   Framing framing = Framing::none;
   std::uint64_t content_length = 0;
   bool keep_alive = true;        // the client will send another request after this one
-  bool expect_continue = false;  // Expect: 100-continue from a 1.1 client
+  bool expect_continue = false;  // Expect: 100-continue from a 1.1 client that has a body to send
   bool upgrade = false;          // Connection names upgrade and Upgrade is there (1.1, no body)
 };
 
@@ -44,12 +45,18 @@ struct ResponseHead {
   bool event_stream = false;     // Content-Type: text/event-stream
 };
 
+// Bounds on one head, beyond which a request is answered 431.
+struct HeadLimits {
+  std::size_t max_bytes = 80 * 1024;  // request line, fields and the empty line
+  std::size_t max_fields = 100;
+};
+
 enum class ParseStatus : std::uint8_t { incomplete, complete, failed };
 
 struct ParseResult {
   ParseStatus status = ParseStatus::incomplete;
   std::size_t consumed = 0;   // complete: bytes of the head, leading empty line included
-  unsigned error_status = 0;  // failed: 400, 405, 431, 501 or 505 for a request; 502 for a response
+  unsigned error_status = 0;  // failed: 400, 405, 417, 431, 501 or 505 for a request; 502 for a response
   const char* reason = "";    // failed: static text for the log
 };
 

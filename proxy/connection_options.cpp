@@ -1,0 +1,36 @@
+#include "proxy/connection_options.hpp"
+
+#include "proxy/http_text.hpp"
+
+namespace sekisho::proxy {
+
+ConnectionOptions::ConnectionOptions(std::span<const Field> fields) {
+  for (const Field& field : fields) {
+    if (field.id != FieldId::connection) continue;
+    std::string_view list = field.value;
+    std::string_view element;
+    while (next_element(list, element)) {
+      if (element.empty()) continue;
+      if (equals_lower(element, "close")) {
+        close = true;
+      } else if (equals_lower(element, "keep-alive")) {
+        keep_alive = true;
+      } else if (equals_lower(element, "upgrade")) {
+        upgrade = true;
+      } else if (name_count == max_names) {
+        too_many = true;
+      } else {
+        names[name_count++] = element;
+      }
+    }
+  }
+}
+
+bool ConnectionOptions::names_field(std::string_view name) const {
+  for (std::size_t i = 0; i < name_count; ++i) {
+    if (equals_ignoring_case(names[i], name)) return true;
+  }
+  return false;
+}
+
+}  // namespace sekisho::proxy

@@ -1,0 +1,28 @@
+// What the Connection fields of one head ask for (RFC 9110, 7.6.1).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+#include "proxy/message_head.hpp"
+
+namespace sekisho::proxy {
+
+// Views into the fields; allocates nothing.
+struct ConnectionOptions {
+  static constexpr std::size_t max_names = 32;
+
+  bool close = false;
+  bool keep_alive = false;
+  bool upgrade = false;
+  bool too_many = false;  // more names than fit: the parsers refuse such a head
+  std::size_t name_count = 0;
+  std::array<std::string_view, max_names> names;  // of other fields, which end at this hop
+
+  explicit ConnectionOptions(std::span<const Field> fields);
+  bool names_field(std::string_view name) const;
+};
+
+}  // namespace sekisho::proxy

@@ -1,0 +1,221 @@
+#include "proxy/head_scanner.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "proxy/http_text.hpp"
+
+namespace sekisho::proxy {
+
+namespace {
+
+// Longer than any registered method (IANA's longest has 17) and any that an application made up.
+constexpr std::size_t max_method_size = 64;
+
+// RFC 3986 lets no other byte stand unescaped; `#` would begin a fragment, which is never sent. What it
+// forbids but browsers and scanners send (such as | and ") is left to the application, which sees it byte for
+// byte.
+constexpr bool is_target_char(char c) {
+  return c > 0x20 && c < 0x7f && c != '#';
+}
+
+// The first byte of [at, end) that is no value byte. Eight at once: a byte below 0x20 or equal to 0x7f sets
+// its high bit. The test may flag a byte above a true hit or a HTAB, which the last loop settles byte by
+// byte.
+std::size_t skip_value(const char* bytes, std::size_t at, std::size_t end) {
+  constexpr std::uint64_t ones = 0x0101010101010101U;
+  constexpr std::uint64_t highs = ones * 0x80;
+  for (;;) {
+    while (end - at >= 8) {
+      std::uint64_t word;
+      std::memcpy(&word, bytes + at, 8);
+      const std::uint64_t del = word ^ (ones * 0x7f);
+      const std::uint64_t below = (word - ones * 0x20) & ~word;
+      const std::uint64_t equal = (del - ones) & ~del;
+      if (((below | equal) & highs) != 0) break;
+      at += 8;
+    }
+    const std::size_t stop = std::min(end, at + 8);
+    while (at < stop && is_value_char(bytes[at])) ++at;
+    if (at < stop || at == end) return at;
+  }
+}
+
+const char* form_error(std::string_view method, std::string_view target) {
+  if (target.front() == '/') return nullptr;
+  if (target == "*") return method == "OPTIONS" ? nullptr : "the target * is for OPTIONS alone";
+  std::string_view rest = target;
+  if (starts_with_lower(target, "http://")) {
+    rest.remove_prefix(7);
+  } else if (starts_with_lower(target, "https://")) {
+    rest.remove_prefix(8);
+  } else {
+    return "the target is neither a path nor an http URI";
+  }
+  const std::string_view authority = rest.substr(0, rest.find_first_of("/?"));
+  if (authority.empty() || authority.front() == ':') return "the target's host is empty";
+  if (authority.find('@') != std::string_view::npos) return "the target names a user";
+  return nullptr;
+}
+
+}  // namespace
+
+void HeadScanner::reset(const HeadLimits& limits) {
+  state_ = kind_ == Kind::request ? State::leading : State::version;
+  limits_ = limits;
+  result_ = {};
+  start_ = offset_ = mark_ = method_size_ = fields_ = 0;
+}
+
+void HeadScanner::fail(unsigned status, const char* reason) {
+  result_.status = ParseStatus::failed;
+  result_.error_status = status;
+  result_.reason = reason;
+}
+
+const ParseResult& HeadScanner::scan(std::string_view input) {
+  while (result_.status == ParseStatus::incomplete) {
+    // No byte past the bound is looked at: the verdict must not depend on how much came at once.
+    const std::size_t end = std::min(input.size(), start_ + limits_.max_bytes);
+    if (offset_ >= end) {
+      if (offset_ - start_ >= limits_.max_bytes) fail(431, "the head is too large");
+      break;
+    }
+    step(input.data(), offset_, end);
+  }
+  return result_;
+}
+
+void HeadScanner::step(const char* bytes, std::size_t& at, std::size_t end) {
+  const char c = bytes[at];
+  switch (state_) {
+    case State::leading:
+      if (c == '\r') {
+        ++at;
+        state_ = State::leading_lf;
+      } else {
+        state_ = State::method;
+      }
+      return;
+    case State::leading_lf:
+      if (c != '\n') return fail(400, "a bare CR");
+      start_ = mark_ = ++at;
+      state_ = State::method;
+      return;
+    case State::method:
+      return scan_method(bytes, at, end);
+    case State::target:
+      return scan_target(bytes, at, end);
+    case State::version:
+      return scan_version(bytes, at);
+    case State::status_code:
+      return scan_status_code(bytes, at);
+    case State::reason:
+    case State::value:
+      return scan_value(bytes, at, end);
+    case State::line_lf:
+      if (c != '\n') return fail(400, "a bare CR");
+      ++at;
+      state_ = State::field_start;
+      return;
+    case State::field_start:
+      return scan_field_start(c, at);
+    case State::name:
+      return scan_name(bytes, at, end);
+    case State::end_lf:
+      if (c != '\n') return fail(400, "a bare CR");
+      result_.consumed = ++at;
+      result_.status = ParseStatus::complete;
+      return;
+  }
+}
+
+void HeadScanner::scan_method(const char* bytes, std::size_t& at, std::size_t end) {
+  const std::size_t bound = std::min(end, mark_ + max_method_size + 1);
+  while (at < bound && is_token_char(bytes[at])) ++at;
+  if (at - mark_ > max_method_size) return fail(501, "the method is too long");
+  if (at == end) return;
+  if (bytes[at] != ' ' || at == mark_) return fail(400, "no valid method");
+  const std::string_view method(bytes + mark_, at - mark_);
+  if (method == "CONNECT" || method == "TRACE") return fail(405, "CONNECT and TRACE are not served");
+  method_size_ = method.size();
+  mark_ = ++at;
+  state_ = State::target;
+}
+
+void HeadScanner::scan_target(const char* bytes, std::size_t& at, std::size_t end) {
+  while (at < end && is_target_char(bytes[at])) ++at;
+  if (at == end) return;
+  if (bytes[at] == '\r' || bytes[at] == '\n') return fail(400, "a request line without a version");
+  if (bytes[at] != ' ') return fail(400, "an invalid byte in the target");
+  if (at == mark_) return fail(400, "an empty target");
+  const std::string_view method(bytes + start_, method_size_);
+  const char* error = form_error(method, std::string_view(bytes + mark_, at - mark_));
+  // The preface of HTTP/2 has its own answer, which its version gives.
+  if (error != nullptr && method != "PRI") return fail(400, error);
+  mark_ = ++at;
+  state_ = State::version;
+}
+
+void HeadScanner::scan_version(const char* bytes, std::size_t& at) {
+  constexpr std::string_view pattern = "HTTP/0.0";
+  const std::size_t index = at - mark_;
+  const char c = bytes[at];
+  if (index < pattern.size()) {
+    const bool matches = pattern[index] == '0' ? is_digit(c) : c == pattern[index];
+    if (!matches) return fail(400, "no valid HTTP version");
+    ++at;
+    return;
+  }
+  if (c != (kind_ == Kind::request ? '\r' : ' ')) return fail(400, "no valid HTTP version");
+  judge_version(bytes[mark_ + 5], bytes[mark_ + 7]);
+  mark_ = ++at;
+  state_ = kind_ == Kind::request ? State::line_lf : State::status_code;
+}
+
+void HeadScanner::judge_version(char major, char minor) {
+  if (major == '0') return fail(400, "HTTP/0.9 is not served");
+  if (major != '1' || minor > '1') fail(505, "neither HTTP/1.0 nor HTTP/1.1");
+}
+
+void HeadScanner::scan_status_code(const char* bytes, std::size_t& at) {
+  const std::size_t index = at - mark_;
+  const char c = bytes[at];
+  if (index == 0 ? c < '1' || c > '5' : index < 3 ? !is_digit(c) : c != ' ') {
+    return fail(400, "no valid status");
+  }
+  ++at;
+  if (index == 3) state_ = State::reason;
+}
+
+void HeadScanner::scan_field_start(char c, std::size_t& at) {
+  if (c == '\r') {
+    ++at;
+    state_ = State::end_lf;
+    return;
+  }
+  if (c == ' ' || c == '\t') return fail(400, "a folded line");
+  if (!is_token_char(c)) return fail(400, "no valid field name");
+  if (++fields_ > limits_.max_fields) return fail(431, "too many fields");
+  mark_ = at;
+  state_ = State::name;
+}
+
+void HeadScanner::scan_name(const char* bytes, std::size_t& at, std::size_t end) {
+  while (at < end && is_token_char(bytes[at])) ++at;
+  if (at == end) return;
+  if (bytes[at] != ':') return fail(400, "no colon right after the field name");
+  ++at;
+  state_ = State::value;
+}
+
+void HeadScanner::scan_value(const char* bytes, std::size_t& at, std::size_t end) {
+  at = skip_value(bytes, at, end);
+  if (at == end) return;
+  if (bytes[at] == '\n') return fail(400, "a bare LF");
+  if (bytes[at] != '\r') return fail(400, "a control character");
+  ++at;
+  state_ = State::line_lf;
+}
+
+}  // namespace sekisho::proxy

@@ -1,0 +1,66 @@
+// Finds the end of a head as its bytes come, and refuses the first byte that no valid head can hold.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "proxy/message_head.hpp"
+
+namespace sekisho::proxy {
+
+// A state machine over bytes, so that the verdict on an input is the same however it was split into reads. It
+// knows the lines' grammar (RFC 9112, sections 3 to 5) and the bounds, not what the fields mean. Allocates
+// nothing.
+class HeadScanner {
+ public:
+  enum class Kind : std::uint8_t { request, response };
+
+  explicit HeadScanner(Kind kind) : kind_(kind) { reset({}); }
+
+  void reset(const HeadLimits& limits);
+  // `input`: everything received since the last message's end; it may move between calls. Once complete or
+  // failed it stays so.
+  const ParseResult& scan(std::string_view input);
+  // Complete: where the head begins, behind the empty line that a client may send before it (RFC 9112, 2.2).
+  std::size_t start() const { return start_; }
+
+ private:
+  enum class State : std::uint8_t {
+    leading,
+    leading_lf,
+    method,
+    target,
+    version,
+    status_code,
+    reason,
+    line_lf,
+    field_start,
+    name,
+    value,
+    end_lf
+  };
+
+  void step(const char* bytes, std::size_t& at, std::size_t end);
+  void scan_method(const char* bytes, std::size_t& at, std::size_t end);
+  void scan_target(const char* bytes, std::size_t& at, std::size_t end);
+  void scan_version(const char* bytes, std::size_t& at);
+  void scan_status_code(const char* bytes, std::size_t& at);
+  void scan_field_start(char c, std::size_t& at);
+  void scan_name(const char* bytes, std::size_t& at, std::size_t end);
+  void scan_value(const char* bytes, std::size_t& at, std::size_t end);
+  void judge_version(char major, char minor);
+  void fail(unsigned status, const char* reason);
+
+  Kind kind_;
+  State state_ = State::leading;
+  HeadLimits limits_;
+  ParseResult result_;
+  std::size_t start_ = 0;
+  std::size_t offset_ = 0;  // bytes looked at
+  std::size_t mark_ = 0;    // where the current element began
+  std::size_t method_size_ = 0;
+  std::size_t fields_ = 0;
+};
+
+}  // namespace sekisho::proxy
