@@ -32,16 +32,19 @@ def run_command(*arguments, stdin=None, environment=None, seconds=30):
 
 
 class Sekisho(Process):
-    """The proxy. `settings` is YAML without listen, admin and upstream, which are added here unless given as None or said in it."""
+    """The proxy. `settings` is YAML without listen, workers, admin and upstream, which are added here: upstream unless it
+    is None, admin unless its port is given and `settings` has the rest."""
 
-    def __init__(self, upstream, settings="", environment=None, wait=True, port=None, workers=1):
+    def __init__(self, upstream, settings="", environment=None, wait=True, port=None, admin_port=None, workers=1):
         self.port = port or free_port()
-        self.admin_port = free_port()
+        self.admin_port = admin_port or free_port()
         self.address = ("127.0.0.1", self.port)
         self.admin = ("127.0.0.1", self.admin_port)
         folder = tempfile.TemporaryDirectory(prefix="sekisho-test-")
         self.config_path = os.path.join(folder.name, "sekisho.yaml")
-        self._preamble = f"listen: 127.0.0.1:{self.port}\nadmin: 127.0.0.1:{self.admin_port}\nworkers: {workers}\n"
+        self._preamble = f"listen: 127.0.0.1:{self.port}\nworkers: {workers}\n"
+        if admin_port is None:
+            self._preamble += f"admin: 127.0.0.1:{self.admin_port}\n"
         if upstream is not None:
             self._preamble += f'upstream: "{upstream}"\n'
         self.configure(settings)

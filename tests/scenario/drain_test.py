@@ -1,0 +1,101 @@
+"""SIGTERM: not one accepted request is lost, and the process ends by itself with 0."""
+
+import signal
+import threading
+import time
+import unittest
+
+from support.http_client import Client, Truncated, fetch
+from support.load import Load
+from support.process import PATIENCE, wait_until
+from support.sekisho import Origin, Sekisho
+
+SETTINGS = "shutdown: {grace: 1s, drain: 10s}\n"
+PROBE = [("Host", "10.0.0.7"), ("User-Agent", "ELB-HealthChecker/2.0")]
+
+
+class DrainTest(unittest.TestCase):
+    def setUp(self):
+        self.origin = self.enterContext(Origin())
+        self.sekisho = self.enterContext(Sekisho(self.origin.upstream, SETTINGS, workers=2)).wait_upstream()
+
+    def test_no_accepted_request_is_lost(self):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            with self.subTest(signal=number), Sekisho(self.origin.upstream, SETTINGS, workers=2) as sekisho:
+                sekisho.wait_upstream()
+                with Load(sekisho.address, threads=4) as kept, Load(sekisho.address, threads=2, fresh=True) as fresh:
+                    wait_until(lambda: kept.answered > 200 and fresh.answered > 100, "the load runs")
+                    sekisho.signal(number)
+                    kept.join()  # each client ends when nobody listens any more
+                    fresh.join()
+                    self.assertEqual(sekisho.wait(), 0)
+                for load in (kept, fresh):
+                    self.assertEqual(load.lost, [])
+                    self.assertEqual(load.refused, len(load.threads))
+                    # A connection may be made in the instant between the look at an empty backlog and the close.
+                    self.assertLessEqual(load.resets, 1)
+                    self.assertEqual(set(load.codes), {200})
+                self.assertGreater(kept.told_to_close, 0)
+
+    def test_grace_is_announced_while_connections_are_still_accepted(self):
+        with Client(self.sekisho.address) as kept:
+            self.assertFalse(kept.request("GET", "/").closes)
+            self.assertEqual(fetch(self.sekisho.address, "/healthz", fields=PROBE).status, 200)
+            self.sekisho.signal(signal.SIGTERM)
+            wait_until(lambda: fetch(self.sekisho.address, "/healthz", fields=PROBE).status == 503, "the probe fails")
+            self.assertEqual(self.sekisho.ask("/readyz").status, 503)
+            self.assertEqual(self.sekisho.ask("/healthz").status, 200)
+            last = kept.request("GET", "/")
+            self.assertEqual((last.status, last.closes), (200, True))
+            new = fetch(self.sekisho.address, "/")
+            self.assertEqual(new.status, 200)
+        self.assertEqual(self.sekisho.wait(), 0)
+
+    def test_a_slow_exchange_is_waited_for(self):
+        answers = []
+
+        def ask():
+            answers.append(fetch(self.sekisho.address, "/slow?ms=3000"))
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        wait_until(lambda: self.sekisho.metric("sekisho_upstream_in_flight") == 1, "the request is at the upstream")
+        self.sekisho.signal(signal.SIGTERM)
+        self.assertEqual(self.sekisho.wait(), 0)
+        asking.join()
+        self.assertEqual(answers[0].status, 200)
+
+    def test_idle_connections_do_not_hold_it_up(self):
+        with Client(self.sekisho.address) as used, Client(self.sekisho.address) as silent:
+            used.request("GET", "/")
+            began = time.monotonic()
+            self.sekisho.signal(signal.SIGTERM)
+            self.assertTrue(used.at_end())
+            self.assertTrue(silent.at_end())
+            self.assertEqual(self.sekisho.wait(), 0)
+            self.assertLess(time.monotonic() - began, 5 * PATIENCE)
+
+    def test_drain_has_an_end(self):
+        sekisho = self.enterContext(Sekisho(self.origin.upstream, "shutdown: {grace: 0s, drain: 1s}\n")).wait_upstream()
+        with Client(sekisho.address) as client:
+            client.send(b"GET /slow?ms=20000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            wait_until(lambda: sekisho.metric("sekisho_upstream_in_flight") == 1, "the request is at the upstream")
+            sekisho.signal(signal.SIGTERM)
+            self.assertEqual(sekisho.wait(10), 0)
+            with self.assertRaises(Truncated):
+                client.response()
+
+    def test_a_second_signal_exits_at_once(self):
+        with Client(self.sekisho.address) as client:
+            client.send(b"GET /slow?ms=20000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            wait_until(lambda: self.sekisho.metric("sekisho_upstream_in_flight") == 1, "the request is at the upstream")
+            self.sekisho.signal(signal.SIGTERM)
+            wait_until(lambda: self.sekisho.ask("/readyz").status == 503, "the drain began")
+            began = time.monotonic()
+            self.sekisho.signal(signal.SIGTERM)
+            self.sekisho.wait(8)
+            self.assertLess(time.monotonic() - began, 3 * PATIENCE)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

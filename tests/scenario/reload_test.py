@@ -1,0 +1,100 @@
+"""SIGHUP under load, with good and broken files: no request fails, no bucket is forgotten, each file is taken whole or not at all."""
+
+import unittest
+
+from support.http_client import Client, fetch
+from support.load import Load
+from support.process import wait_until
+from support.sekisho import Origin, Sekisho, run_command
+
+
+def settings(version):
+    """A file whose version shows in the status that /gate gets."""
+    return f"""
+limits:
+  - {{name: gate, match: {{paths: [/gate]}}, block: true, action: {450 + version}}}
+  - {{name: debt, match: {{paths: [/debt]}}, rate: {6 + version}/h, burst: 2}}
+  - {{name: per-client, rate: {100000 + version}/s}}
+"""
+
+
+BROKEN = [
+    "limits: [{name: x, rate: 5}]\n",
+    "limits: [\n",
+    "lmits: []\n",
+    "limits: [{name: x}]\nhosts: 5: 6\n",
+    "workers: 3\nlimits: []\nworkers: 3\n",
+]
+DEBTOR = [("X-Forwarded-For", "203.0.113.5")]
+
+
+class ReloadTest(unittest.TestCase):
+    def setUp(self):
+        self.origin = self.enterContext(Origin())
+        self.sekisho = self.enterContext(Sekisho(self.origin.upstream, settings(0), workers=2)).wait_upstream()
+
+    def gate(self):
+        return fetch(self.sekisho.address, "/gate", fields=[("X-Forwarded-For", "203.0.113.9")]).status
+
+    def debt(self):
+        return fetch(self.sekisho.address, "/debt", fields=DEBTOR).status
+
+    def test_ten_reloads_under_load(self):
+        self.assertEqual([self.debt() for _ in range(3)], [200, 200, 429])
+        with Load(self.sekisho.address, threads=4) as kept, Load(self.sekisho.address, threads=2, fresh=True) as fresh:
+            version = 0
+            for turn in range(10):
+                before = kept.answered
+                wait_until(lambda: kept.answered > before + 50, "the load goes on")
+                good = turn % 2 == 0
+                if good:
+                    version = turn + 1
+                    self.sekisho.configure(settings(version))
+                else:
+                    self.sekisho.configure(BROKEN[turn // 2])
+                self.assertEqual(self.sekisho.reload(), good, f"reload {turn}")
+                self.assertEqual(self.gate(), 450 + version)
+                self.assertEqual(self.debt(), 429, f"the debt was forgotten at reload {turn}")
+            kept.stop()
+            fresh.stop()
+        for load in (kept, fresh):
+            self.assertEqual(set(load.codes), {200})
+            self.assertEqual((load.lost, load.resets, load.refused), ([], 0, 0))
+        self.assertEqual(kept.told_to_close, 0)
+        self.assertEqual(self.sekisho.metric("sekisho_config_reloads_total", result="failure"), 5)
+        self.assertGreaterEqual(self.sekisho.metric("sekisho_config_reloads_total", result="success"), 5)
+        self.assertEqual(self.sekisho.metric("sekisho_config_last_reload_successful"), 0)
+
+    def test_a_connection_lives_on_and_takes_up_the_new_file(self):
+        with Client(self.sekisho.address) as client:
+            self.assertEqual(client.request("GET", "/gate").status, 450)
+            self.sekisho.configure(settings(7))
+            self.assertTrue(self.sekisho.reload())
+            self.assertEqual(client.request("GET", "/gate").status, 457)
+            self.assertEqual(client.request("GET", "/").status, 200)
+
+    def test_the_log_says_why_a_file_was_refused(self):
+        self.sekisho.configure("limits: [{name: x, rate: 5/s, brst: 3}]\n")
+        self.assertFalse(self.sekisho.reload())
+        text = wait_until(lambda: "brst" in self.sekisho.err() and self.sekisho.err(), "the log names the key")
+        self.assertIn("burst", text)
+
+    def test_reload_command(self):
+        self.sekisho.configure(settings(3))
+        done = run_command("reload", "-c", self.sekisho.config_path)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.gate(), 453)
+
+    def test_what_needs_a_restart_is_refused_whole(self):
+        self.sekisho.configure("limits: [{name: gate, match: {paths: [/gate]}, block: true, action: 499}]\n")
+        with open(self.sekisho.config_path, encoding="utf-8") as file:
+            text = file.read()
+        with open(self.sekisho.config_path, "w", encoding="utf-8") as file:
+            file.write(text.replace("workers: 2", "workers: 1"))
+        self.assertFalse(self.sekisho.reload())
+        self.assertEqual(self.gate(), 450)
+        wait_until(lambda: "needs a restart" in self.sekisho.err(), "the log says that it needs a restart")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

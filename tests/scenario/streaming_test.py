@@ -1,0 +1,199 @@
+"""Bodies of any size and shape, with bounded memory, and clients and upstreams of every patience."""
+
+import json
+import threading
+import time
+import unittest
+import zlib
+
+from support.http_client import Client, fetch, request_bytes
+from support.process import PATIENCE, wait_until
+from support.sekisho import Origin, Sekisho
+from support.upstream import ScriptedUpstream, read_head
+
+SIZE = 50_000_000
+SETTINGS = """
+client: {max_body_bytes: 100MiB}
+"""
+
+
+class StreamingTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.origin = cls.enterClassContext(Origin())
+        settings = SETTINGS + f"""
+upstream:
+  servers: "{cls.origin.upstream}"
+  buffer: {{request: 64KiB, response: 1MiB, total: 32MiB}}
+"""
+        cls.sekisho = cls.enterClassContext(Sekisho(None, settings)).wait_upstream()
+        cls.address = cls.sekisho.address
+
+    def assert_bounded(self, before):
+        grown = self.sekisho.memory_kib() - before
+        self.assertLess(grown, 40 * 1024 * PATIENCE, f"{grown} KiB for a body of {SIZE // 1024} KiB")
+
+    def test_50_mb_down(self):
+        for target in ("bytes", "chunked"):
+            with self.subTest(target), Client(self.address) as client:
+                before = self.sekisho.memory_kib()
+                client.send(request_bytes("GET", f"/{target}?n={SIZE}"))
+                counted = [0]
+
+                def take(_, piece, counted=counted):
+                    counted[0] += len(piece)
+
+                client.response(on_piece=take, keep_body=False)
+                self.assertEqual(counted[0], SIZE)
+                self.assert_bounded(before)
+                self.assertEqual(client.request("GET", "/").status, 200)
+
+    def test_50_mb_up(self):
+        body = bytes(range(256)) * (SIZE // 256)
+        expected = {"size": len(body), "crc32": zlib.crc32(body)}
+        for chunked in (False, True):
+            with self.subTest(chunked=chunked), Client(self.address) as client:
+                before = self.sekisho.memory_kib()
+                response = client.request("POST", "/upload", body=body, chunked=chunked)
+                self.assertEqual((response.status, json.loads(response.body)), (200, expected))
+                self.assert_bounded(before)
+                self.assertEqual(client.request("GET", "/").status, 200)
+
+    def test_a_client_that_does_not_read_costs_bounded_memory(self):
+        before = self.sekisho.memory_kib()
+        with Client(self.address) as client:
+            client.send(request_bytes("GET", f"/bytes?n={SIZE}"))
+            # Read ahead and then at rest: the buffer is full and the upstream held back.
+            seen = []
+
+            def at_rest():
+                seen.append(self.sekisho.metric("sekisho_response_bytes_total"))
+                return len(seen) > 30 and len(set(seen[-30:])) == 1
+
+            wait_until(at_rest, "the flow stands still")
+            self.assertLess(self.sekisho.metric("sekisho_buffer_bytes"), 8 * 1024 * 1024)
+            self.assert_bounded(before)
+            self.assertEqual(fetch(self.address, "/").status, 200)
+            self.assertEqual(len(client.response().body), SIZE)
+
+    def test_a_body_that_comes_slowly_occupies_no_server_until_it_is_there(self):
+        with Client(self.address) as client:
+            client.send(b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n")
+            for byte in b"012345678":
+                client.send(bytes([byte]))
+                self.assertEqual(self.sekisho.metric("sekisho_upstream_in_flight"), 0)
+            client.send(b"9")
+            self.assertEqual(client.response().text, "0123456789")
+
+    def test_head_and_bodiless_statuses(self):
+        with Client(self.address) as client:
+            response = client.request("HEAD", "/bytes?n=5000")
+            self.assertEqual((response.status, response.get("Content-Length"), response.body), (200, "5000", b""))
+            self.assertEqual(client.request("HEAD", "/chunked?n=5000").status, 200)
+            for status in (204, 304):
+                response = client.request("GET", f"/status/{status}")
+                self.assertEqual((response.status, response.get("Transfer-Encoding")), (status, None))
+            self.assertEqual(client.request("GET", "/bytes?n=0").body, b"")
+            self.assertEqual(client.request("POST", "/echo", body=b"").body, b"")
+            self.assertEqual(client.request("POST", "/echo", body=b"", chunked=True).body, b"")
+            self.assertEqual(client.request("GET", "/").status, 200)
+
+    def test_expect_100_continue(self):
+        with Client(self.address) as client:
+            client.send(b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+            wait_until(lambda: b"100 Continue" in self.peek(client), "100 Continue")
+            client.send(b"hello")
+            response = client.response()
+            self.assertEqual((response.interim, response.status, response.text), ([100], 200, "hello"))
+            self.assertEqual(client.request("GET", "/").interim, [])
+
+    @staticmethod
+    def peek(client):
+        return client.socket.recv(4096, 2)
+
+    def test_http_1_0_clients(self):
+        with Client(self.address) as client:
+            response = client.request("GET", "/bytes?n=20", version="HTTP/1.0")
+            self.assertEqual((response.status, len(response.body)), (200, 20))
+            self.assertTrue(client.at_end())
+        with Client(self.address) as client:
+            response = client.request("GET", "/chunked?n=50000", version="HTTP/1.0")
+            self.assertEqual((response.status, response.get("Transfer-Encoding"), len(response.body)), (200, None, 50000))
+        with Client(self.address) as client:
+            for _ in range(2):
+                response = client.request("GET", "/bytes?n=20", [("Connection", "keep-alive")], version="HTTP/1.0")
+                self.assertEqual((response.status, response.get("Connection", "").lower()), (200, "keep-alive"))
+
+    def test_pipelined_requests_are_answered_in_order(self):
+        with Client(self.address) as client:
+            requests = [request_bytes("POST", "/echo", body=b"%d" % number) for number in range(50)]
+            client.send(b"".join(requests))
+            self.assertEqual([client.response().text for _ in requests], [str(number) for number in range(50)])
+
+    def test_a_request_in_single_bytes(self):
+        with Client(self.address) as client:
+            for byte in request_bytes("POST", "/echo", body=b"hello", chunked=True):
+                client.send(bytes([byte]))
+            self.assertEqual(client.response().text, "hello")
+
+    def test_events_come_as_they_are_sent(self):
+        with Client(self.address) as client:
+            response = client.request("GET", "/events?count=5&ms=300")
+        times = [at for at, _ in response.pieces]
+        self.assertEqual(len(times), 5)
+        self.assertGreater(min(b - a for a, b in zip(times, times[1:])), 0.15)
+
+    def test_a_tunnel_carries_bytes_both_ways(self):
+        with Client(self.address) as client:
+            client.send(b"GET /echo HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+            self.assertEqual(client.response().status, 101)
+            wait_until(lambda: self.sekisho.metric("sekisho_tunnels_active") == 1, "the tunnel is counted")
+            sent = bytes(range(256)) * 4000
+            sender = threading.Thread(target=client.send, args=(sent,))
+            sender.start()
+            got = b""
+            while len(got) < len(sent):
+                got += client.socket.recv(65536)
+            sender.join()
+            self.assertEqual(got, sent)
+        wait_until(lambda: self.sekisho.metric("sekisho_tunnels_active") == 0, "the tunnel's end is counted")
+
+    def test_a_slow_reader_frees_the_upstream(self):
+        """A response that fits the buffer is taken from the upstream at once, though its client reads nothing."""
+        taken = threading.Event()
+
+        def serve(connection, _):
+            read_head(connection)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n" + b"x" * 20_000_000)
+            taken.set()
+            connection.recv(1)
+
+        upstream = self.enterContext(ScriptedUpstream(serve))
+        sekisho = self.enterContext(Sekisho(upstream.upstream))
+        with Client(sekisho.address) as client:
+            client.send(request_bytes("GET", "/"))
+            self.assertTrue(taken.wait(20 * PATIENCE), "the upstream waits for a slow client")
+            wait_until(lambda: sekisho.metric("sekisho_upstream_in_flight") == 0, "the server is free")
+            self.assertEqual(len(client.response().body), 20_000_000)
+        wait_until(lambda: sekisho.metric("sekisho_buffer_bytes") < 1024 * 1024, "the buffer is given back")
+
+    def test_max_in_flight_lets_requests_wait_in_turn(self):
+        settings = f"""
+upstream: {{servers: "{self.origin.upstream}", max_in_flight: 1, queue: {{size: 2, timeout: 5s}}}}
+"""
+        sekisho = self.enterContext(Sekisho(None, settings)).wait_upstream()
+        began = time.monotonic()
+        answers = []
+        threads = [threading.Thread(target=lambda: answers.append(fetch(sekisho.address, "/slow?ms=400"))) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(sorted(answer.status for answer in answers), [200, 200, 200, 503, 503, 503])
+        self.assertTrue(all(answer.get("Retry-After") for answer in answers if answer.status == 503))
+        self.assertGreaterEqual(time.monotonic() - began, 1.15)
+        self.assertEqual(sekisho.metric("sekisho_requests_total", outcome="queue_full"), 3)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
