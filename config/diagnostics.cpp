@@ -38,6 +38,19 @@ void Diagnostics::warning(Mark mark, std::string message) {
   items_.push_back({Severity::warning, mark, std::move(message)});
 }
 
+Diagnostics Diagnostics::fresh() const {
+  Diagnostics result;
+  result.files_ = files_;
+  return result;
+}
+
+void Diagnostics::append(const Diagnostics& other) {
+  for (Diagnostic item : other.items_) {
+    if (item.mark.file < other.files_.size()) item.mark.file = add_file(other.files_[item.mark.file]);
+    items_.push_back(std::move(item));
+  }
+}
+
 bool Diagnostics::has_errors() const {
   return has(items_, Severity::error);
 }

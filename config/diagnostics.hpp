@@ -26,6 +26,10 @@ class Diagnostics {
   void error(Mark mark, std::string message);
   void warning(Mark mark, std::string message);
 
+  // An empty list whose marks mean the same files; append() brings what it found back.
+  Diagnostics fresh() const;
+  void append(const Diagnostics& other);
+
   bool has_errors() const;
   bool has_warnings() const;
   const std::vector<Diagnostic>& all() const { return items_; }

@@ -24,9 +24,19 @@ struct Refused {
   std::string message;
 };
 
-std::size_t nodes_in(const Tree& tree) {
-  std::size_t sum = 1;
-  for (const Tree& item : tree.items) sum += nodes_in(item);
+struct Extent {
+  std::size_t nodes = 1;
+  std::size_t bytes = 0;
+};
+
+Extent extent_of(const Tree& tree) {
+  Extent sum{1, tree.text.size()};
+  for (const auto& key : tree.keys) sum.bytes += key.value.size();
+  for (const Tree& item : tree.items) {
+    const Extent part = extent_of(item);
+    sum.nodes += part.nodes;
+    sum.bytes += part.bytes;
+  }
   return sum;
 }
 
@@ -75,8 +85,7 @@ class Builder : public YAML::EventHandler {
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto known = anchors_.find(anchor);
     if (known == anchors_.end()) throw Refused{place(mark), "this alias stands inside what it names"};
-    nodes_ += nodes_in(known->second);
-    check_size(mark);
+    count_copy(known->second, place(mark));
     if (stack_.size() + depth_of(known->second) > max_document_depth) refuse_depth(mark);
     add(Tree(known->second), YAML::NullAnchor);
   }
@@ -116,11 +125,21 @@ class Builder : public YAML::EventHandler {
         fmt::format("an unquoted ! begins a YAML tag, and {} is none that is known here; quote it", tag)};
   }
 
-  void check_size(const YAML::Mark& mark) const {
+  void check_size(Mark mark) const {
     if (nodes_ > max_document_nodes) {
-      throw Refused{place(mark), fmt::format("more than {} values; put long lists into files (file:PATH)",
-                                             max_document_nodes)};
+      throw Refused{mark, fmt::format("more than {} values; put long lists into files (file:PATH)",
+                                      max_document_nodes)};
     }
+    if (bytes_ > max_document_bytes)
+      throw Refused{mark, "aliases and the environment make this file too large"};
+  }
+
+  // What stands for something else costs as much as if it were written out.
+  void count_copy(const Tree& tree, Mark mark) {
+    const Extent extent = extent_of(tree);
+    nodes_ += extent.nodes;
+    bytes_ += extent.bytes;
+    check_size(mark);
   }
 
   [[noreturn]] void refuse_depth(const YAML::Mark& mark) const {
@@ -136,8 +155,7 @@ class Builder : public YAML::EventHandler {
       return;
     }
     bytes_ += expanded->size();
-    if (bytes_ > max_document_bytes)
-      throw Refused{tree.mark, "the environment's values make this file too large"};
+    check_size(tree.mark);
     tree.text = std::move(*expanded);
   }
 
@@ -160,10 +178,11 @@ class Builder : public YAML::EventHandler {
 
   void add(Tree tree, YAML::anchor_t anchor) {
     ++nodes_;
-    if (nodes_ > max_document_nodes) {
-      check_size({});
+    check_size(tree.mark);
+    if (anchor != YAML::NullAnchor) {
+      count_copy(tree, tree.mark);
+      anchors_[anchor] = tree;
     }
-    if (anchor != YAML::NullAnchor) anchors_[anchor] = tree;
     if (stack_.empty()) {
       root_ = std::move(tree);
     } else if (stack_.back().tree.kind == Tree::Kind::sequence) {

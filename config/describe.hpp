@@ -1,0 +1,18 @@
+// The limits in plain words, for those who have to answer for them.
+#pragma once
+
+#include <string>
+
+#include "config/config.hpp"
+
+namespace sekisho::config {
+
+// One paragraph a limit, in the file's order: how many at once, how many after that, the most in any one
+// period, when a refused client may return; its ban; what the fleet makes of it.
+std::string describe_limits(const Config& config);
+
+// The memory taken at start and the most that buffers may take. `table_bytes`: of all tables of limits,
+// strikes and bans.
+std::string describe_memory(const Config& config, std::uint64_t table_bytes);
+
+}  // namespace sekisho::config

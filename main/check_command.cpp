@@ -1,0 +1,48 @@
+#include "main/check_command.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdio>
+
+#include "config/describe.hpp"
+#include "config/warnings.hpp"
+#include "proxy/policy/engine.hpp"
+#include "proxy/policy/limit_states.hpp"
+
+namespace sekisho {
+
+void add_policy_problems(config::Loaded& loaded) {
+  if (!loaded.draft) return;
+  config::Diagnostics found = loaded.diagnostics.fresh();
+  const ratelimit::Instant now = std::chrono::steady_clock::now();
+  const policy::LimitSet states = policy::LimitStates::for_checking(*loaded.draft, now);
+  policy::Engine::compile(loaded.draft, states, 0, found);
+  if (found.has_errors()) loaded.config = nullptr;
+  loaded.diagnostics.append(found);
+}
+
+int check_command(const std::string& source, bool strict) {
+  config::Loaded loaded = config::load(source);
+  add_policy_problems(loaded);
+  if (loaded.draft) config::add_warnings(*loaded.draft, loaded.diagnostics);
+
+  for (const config::Diagnostic& problem : loaded.diagnostics.sorted()) {
+    const std::string line = loaded.diagnostics.format(problem);
+    if (problem.severity == config::Severity::error) {
+      fmt::print(stdout, "{}\n", line);
+    } else {
+      fmt::print(stderr, "{} (warning)\n", line);
+    }
+  }
+  if (loaded.config) {
+    const std::uint64_t tables = policy::LimitStates::bytes_needed(*loaded.config);
+    fmt::print(stdout, "{}{}", config::describe_limits(*loaded.config),
+               config::describe_memory(*loaded.config, tables));
+  }
+  std::fflush(stdout);
+  const bool refused = !loaded.config || (strict && loaded.diagnostics.has_warnings());
+  return refused ? 1 : 0;
+}
+
+}  // namespace sekisho
