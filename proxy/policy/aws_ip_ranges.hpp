@@ -1,0 +1,19 @@
+// Reads AWS's published ip-ranges.json.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/ip_address.hpp"
+
+namespace sekisho::policy {
+
+// Every prefix, IPv4 and IPv6, of `service` in the file at `path`. nullopt, with the reason in `problem`,
+// where the file cannot be read, is not in AWS's form, or knows no such service: a trusted set that is
+// silently empty would make every viewer behind CloudFront one client.
+std::optional<std::vector<config::Network>> read_aws_ip_ranges(const std::string& path,
+                                                               const std::string& service,
+                                                               std::string& problem);
+
+}  // namespace sekisho::policy

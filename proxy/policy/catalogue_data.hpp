@@ -1,0 +1,12 @@
+// The lines of data/probes.txt as CMake compiled them in.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace sekisho::policy {
+
+// Patterns, and "[group]" before those of each group.
+std::span<const std::string_view> catalogue_lines();
+
+}  // namespace sekisho::policy

@@ -1,0 +1,83 @@
+#include "proxy/policy/path_set.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "proxy/policy/ascii.hpp"
+#include "proxy/policy/catalogue.hpp"
+
+namespace sekisho::policy {
+
+PathSet PathSet::compile(const config::Texts& texts, config::Diagnostics& diagnostics) {
+  PathSet set;
+  for (const config::Text& text : texts) {
+    if (text.value.starts_with('~')) {
+      if (auto expression = Expression::compile(text, diagnostics)) {
+        set.expressions_.push_back(std::move(*expression));
+        set.expression_texts_.push_back(text.value);
+      }
+    } else if (text.value.starts_with("builtin:")) {
+      std::string problem;
+      if (const auto groups = Catalogue::select(text.value, problem)) {
+        set.catalogues_.push_back({text.value, *groups});
+        set.groups_ |= *groups;
+      } else {
+        diagnostics.error(text.mark, problem);
+      }
+    } else if (auto pattern = PathPattern::compile(text, diagnostics)) {
+      set.index_.add(std::move(*pattern));
+      set.texts_.push_back(text.value);
+    }
+  }
+  set.index_.build();
+  return set;
+}
+
+PathMatch PathSet::by_patterns(std::string_view reading) const {
+  if (index_.size() != 0) {
+    const int number = index_.find(reading, tried_, [](std::uint32_t) { return true; });
+    if (number >= 0) return {true, reading, texts_[static_cast<std::size_t>(number)], {}};
+  }
+  if (groups_ == 0) return {};
+  lowered_.resize(reading.size());
+  std::transform(reading.begin(), reading.end(), lowered_.begin(), lower);
+  const CatalogueEntry* entry = Catalogue::builtin().find(lowered_, groups_, catalogue_tried_);
+  if (entry == nullptr) return {};
+  const auto use = std::find_if(catalogues_.begin(), catalogues_.end(), [entry](const CatalogueUse& each) {
+    return (each.groups >> entry->group & 1U) != 0;
+  });
+  return {true, reading, use->text, entry->pattern};
+}
+
+PathMatch PathSet::by_expressions(std::string_view reading) const {
+  for (std::size_t i = 0; i < expressions_.size(); ++i)
+    if (expressions_[i].found_in(reading)) return {true, reading, expression_texts_[i], {}};
+  return {};
+}
+
+PathMatch PathSet::matches(std::string_view reading) const {
+  const PathMatch match = by_patterns(reading);
+  return match ? match : by_expressions(reading);
+}
+
+PathMatch PathSet::matches_any(const PathReadings& readings) const {
+  for (const std::string_view reading : readings.all())
+    if (const PathMatch match = by_patterns(reading)) return match;
+  for (const std::string_view reading : readings.all())
+    if (const PathMatch match = by_expressions(reading)) return match;
+  if (readings.incomplete()) return {true, readings.usual(), {}, {}};
+  return {};
+}
+
+PathMatch PathSet::matches_all(const PathReadings& readings) const {
+  if (readings.incomplete()) return {};
+  PathMatch first;
+  for (const std::string_view reading : readings.all()) {
+    const PathMatch match = matches(reading);
+    if (!match) return {};
+    if (!first) first = match;
+  }
+  return first;
+}
+
+}  // namespace sekisho::policy
