@@ -48,6 +48,7 @@ struct Admission {
   std::string_view
       policy_name;           // the limit that the RateLimit fields speak of: limit_name, or an admitting one
   std::string shadow_names;  // "hosts,a,b": what would have refused, but for shadow
+  std::string target_store;  // backs origin_target where the client wrote none ("http://host?q")
   std::vector<Charged> charged;  // by the rates; emptied by finish or refund
 
   void reset();

@@ -1,35 +1,215 @@
 #include "proxy/policy/engine.hpp"
 
+#include <utility>
+
+#include "proxy/policy/admission_trace.hpp"
+#include "proxy/policy/client_address.hpp"
+#include "proxy/policy/compiled_limit.hpp"
 #include "proxy/policy/field_lookup.hpp"
+#include "proxy/policy/host_guard.hpp"
+#include "proxy/policy/judge.hpp"
+#include "proxy/policy/path_readings.hpp"
+#include "proxy/policy/request_target.hpp"
 
 namespace sekisho::policy {
+namespace {
+
+// Balancers speak from the host itself or from its own network.
+NetworkSet neighbours(config::Diagnostics& diagnostics) {
+  const config::Texts names{{"loopback", {}}, {"private", {}}};
+  return NetworkSet::compile(names, {}, diagnostics);
+}
+
+std::vector<Match> compile_all(const std::vector<config::Match>& matches, config::Diagnostics& diagnostics) {
+  std::vector<Match> result;
+  result.reserve(matches.size());
+  for (const config::Match& match : matches) result.push_back(Match::compile(match, diagnostics));
+  return result;
+}
+
+// Path and query as the upstream gets them (RFC 9112, section 3.2.1): absolute-form may have left the path
+// out.
+void set_origin_target(const Request& request, const RequestTarget& target, Admission& out) {
+  out.origin_target = target.origin;
+  if (!target.absolute || target.origin.starts_with('/')) return;
+  out.target_store = target.origin.empty() && request.method == "OPTIONS" ? "*" : "/";
+  out.target_store += target.origin;
+  out.origin_target = out.target_store;
+}
+
+}  // namespace
 
 class Engine::Impl {
  public:
-  std::shared_ptr<const config::Config> config;
-  LimitSet states;
+  Impl(std::shared_ptr<const config::Config> config, const LimitSet& states, unsigned worker,
+       config::Diagnostics& diagnostics)
+      : config_(std::move(config)),
+        states_(states),
+        client_address_(ClientAddress::compile(config_->client_ip, diagnostics)),
+        neighbours_(neighbours(diagnostics)),
+        hosts_(HostGuard::compile(config_->hosts, {}, diagnostics)),
+        exempt_(compile_all(config_->exempt, diagnostics)),
+        limits_(compile_limits(*config_, states_, diagnostics)),
+        judge_(limits_, states_, worker, config_->shadow) {
+    for (const CompiledLimit& limit : limits_) names_host_ = names_host_ || limit.key.has(KeyPartKind::host);
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  void admit(const Request& request, ratelimit::Instant now, Admission& out, AdmissionTrace* trace);
+  const config::Config& config() const { return *config_; }
+  bool trusts(const config::IpAddress& peer) const { return client_address_.trusts(peer); }
+
+ private:
+  bool is_probe(const Request& request, const RequestTarget& target, bool peer_trusted) const;
+  bool judge_host(const Request& request, Admission& out, std::string_view& host, AdmissionTrace* trace);
+  bool is_exempt(const MatchSource& source, AdmissionTrace* trace) const;
+  bool judge_bans(const MatchSource& source, KeySource key, ratelimit::Instant now, Admission& out,
+                  AdmissionTrace* trace);
+  void judge_limits(const MatchSource& source, KeySource key, ratelimit::Instant now, Admission& out,
+                    AdmissionTrace* trace);
+
+  std::shared_ptr<const config::Config> config_;
+  LimitSet states_;
+  ClientAddress client_address_;
+  NetworkSet neighbours_;
+  HostGuard hosts_;
+  std::vector<Match> exempt_;
+  std::vector<CompiledLimit> limits_;
+  Judge judge_;
+  bool names_host_ = false;  // a key does
+  PathReadings paths_;
+  std::string host_;
 };
 
+bool Engine::Impl::is_probe(const Request& request, const RequestTarget& target, bool peer_trusted) const {
+  const std::string& path = config_->balancer_probe.path.value;
+  if (target.path != path && target.origin != path) return false;
+  if (request.method != "GET" && request.method != "HEAD") return false;
+  if (!peer_trusted && !neighbours_.contains(request.peer)) return false;
+  for (const Field& field : request.fields) {
+    if (is_field(field.name, "x-forwarded-for")) return false;
+  }
+  return true;
+}
+
+// False where the request ends here.
+bool Engine::Impl::judge_host(const Request& request, Admission& out, std::string_view& host,
+                              AdmissionTrace* trace) {
+  const HostJudgement judgement = hosts_.judge(request);
+  if (trace != nullptr) trace->host(judgement, config_->hosts.action, config_->shadow);
+  out.authority = judgement.authority;
+  host = judgement.host;
+  switch (judgement.verdict) {
+    case HostVerdict::ok:
+      return true;
+    case HostVerdict::bad_request:
+      out.outcome = Outcome::bad_request;
+      return false;
+    case HostVerdict::rejected:
+      break;
+  }
+  if (config_->shadow) {
+    out.shadow_names = "hosts";
+    return true;
+  }
+  out.outcome = Outcome::host_rejected;
+  out.action = &config_->hosts.action;
+  return false;
+}
+
+bool Engine::Impl::is_exempt(const MatchSource& source, AdmissionTrace* trace) const {
+  for (const Match& match : exempt_) {
+    const bool exempt = match.holds_surely(source);
+    if (trace != nullptr) trace->exempt(match, source);
+    if (exempt) return true;
+  }
+  return false;
+}
+
+// True where a ban settles the request.
+bool Engine::Impl::judge_bans(const MatchSource& source, KeySource key, ratelimit::Instant now,
+                              Admission& out, AdmissionTrace* trace) {
+  if (!states_.bans->any()) return false;
+  for (const CompiledLimit& limit : limits_) {
+    if (!limit.banned) continue;
+    key.path = source.paths->usual();
+    if (limit.source->ban->scope_match && !limit.match.holds(source, &key.path)) continue;
+    if (!judge_.banned(limit, key, now, out)) continue;
+    if (trace != nullptr) trace->banned(limit, out);
+    return true;
+  }
+  return false;
+}
+
+void Engine::Impl::judge_limits(const MatchSource& source, KeySource key, ratelimit::Instant now,
+                                Admission& out, AdmissionTrace* trace) {
+  judge_.begin();
+  for (std::size_t i = 0; i < limits_.size(); ++i) {
+    if (limits_[i].match.holds(source, &key.path)) judge_.add(i, key);
+  }
+  judge_.settle(key, now, out);
+  if (trace != nullptr)
+    trace->limits(limits_, judge_.matched(), source, key, states_.hasher, config_->shadow);
+}
+
+void Engine::Impl::admit(const Request& request, ratelimit::Instant now, Admission& out,
+                         AdmissionTrace* trace) {
+  out.reset();
+  judge_.only_look(trace != nullptr);
+  const DerivedClient derived = client_address_.derive(request, trace);
+  out.client = derived.address;
+  out.peer_trusted = derived.peer_trusted;
+  if (trace != nullptr) trace->client(request, derived);
+
+  const RequestTarget target = read_target(request.target);
+  set_origin_target(request, target, out);
+  if (is_probe(request, target, derived.peer_trusted)) {
+    out.outcome = Outcome::probe;
+    if (trace != nullptr) trace->probe();
+    return;
+  }
+  std::string_view host;
+  if (!judge_host(request, out, host, trace)) return;
+  if (limits_.empty() && exempt_.empty() && trace == nullptr) return;
+
+  paths_.read(request.target);
+  if (trace != nullptr) trace->path(paths_);
+  const MatchSource source{&request, &paths_, out.client, host};
+  if (is_exempt(source, trace)) return;
+
+  if (names_host_) {
+    normalise_host(out.authority, host_);
+    host = host_;
+  }
+  const KeySource key{&request, out.client, host, paths_.usual()};
+  if (judge_bans(source, key, now, out, trace)) return;
+  judge_limits(source, key, now, out, trace);
+}
+
 std::unique_ptr<Engine> Engine::compile(std::shared_ptr<const config::Config> config, const LimitSet& states,
-                                        unsigned, config::Diagnostics& diagnostics) {
+                                        unsigned worker, config::Diagnostics& diagnostics) {
+  auto impl = std::make_unique<Impl>(std::move(config), states, worker, diagnostics);
   if (diagnostics.has_errors()) return nullptr;
-  auto impl = std::make_unique<Impl>();
-  impl->config = std::move(config);
-  impl->states = states;
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() = default;
 
-void Engine::admit(const Request& request, ratelimit::Instant, std::chrono::system_clock::time_point,
-                   Admission& out, Trace*) {
-  out.reset();
-  out.client = request.peer;
-  out.authority = header_value(request, "host");
-  out.origin_target = request.target;
+void Engine::admit(const Request& request, ratelimit::Instant now, std::chrono::system_clock::time_point,
+                   Admission& out, Trace* trace) {
+  if (trace == nullptr) {
+    impl_->admit(request, now, out, nullptr);
+    return;
+  }
+  AdmissionTrace told(*trace);
+  impl_->admit(request, now, out, &told);
+  told.outcome(out, impl_->config());
 }
 
+// The place where limits that wait for the response (on_status) are charged by `status`, and leases
+// (in_flight) are dropped.
 void Engine::finish(Admission& admission, unsigned, ratelimit::Instant) {
   admission.charged.clear();
 }
@@ -39,8 +219,8 @@ void Engine::refund(Admission& admission, ratelimit::Instant now) {
   admission.charged.clear();
 }
 
-bool Engine::trusts(const config::IpAddress&) const {
-  return false;
+bool Engine::trusts(const config::IpAddress& peer) const {
+  return impl_->trusts(peer);
 }
 
 }  // namespace sekisho::policy

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cstring>
 
+#include "proxy/policy/ascii.hpp"
 #include "proxy/policy/field_lookup.hpp"
 #include "proxy/policy/fnv.hpp"
+#include "proxy/policy/path_pattern.hpp"
 
 namespace sekisho::policy {
 namespace {
@@ -24,10 +26,9 @@ bool is_token(std::string_view text) {
   });
 }
 
-std::string lower(std::string_view text) {
+std::string lowered(std::string_view text) {
   std::string out(text);
-  std::ranges::transform(out, out.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::ranges::transform(out, out.begin(), lower);
   return out;
 }
 
@@ -46,7 +47,7 @@ std::optional<KeyPart> parse_part(const config::Text& text, std::string& problem
                             prefix.substr(0, prefix.size() - 1));
       return std::nullopt;
     }
-    return KeyPart{kind, kind == KeyPartKind::header ? lower(name) : std::string(name)};
+    return KeyPart{kind, kind == KeyPartKind::header ? lowered(name) : std::string(name)};
   }
   problem =
       value.starts_with("param:")
@@ -60,10 +61,7 @@ std::optional<KeyPart> parse_part(const config::Text& text, std::string& problem
 
 // As patterns read a path: without trailing slash, without format suffix.
 std::string_view bare_path(std::string_view path) {
-  while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
-  const std::size_t slash = path.rfind('/');
-  const std::size_t dot = path.find('.', slash == std::string_view::npos ? 0 : slash + 2);
-  return dot == std::string_view::npos ? path : path.substr(0, dot);
+  return without_format(without_trailing_slash(path));
 }
 
 void append_address(const config::IpAddress& address, unsigned v4_bits, unsigned v6_bits, std::string& out) {
@@ -174,11 +172,12 @@ std::size_t KeyRecipe::write(const KeyPart& part, const KeySource& source, const
   return address('a', prefixes_.ipv4, prefixes_.ipv6);
 }
 
-ratelimit::Key KeyRecipe::key(const KeySource& source, const ratelimit::KeyHasher& hasher) const {
+ratelimit::Key KeyRecipe::key(const KeySource& source, const ratelimit::KeyHasher& hasher,
+                              std::uint64_t salt) const {
   std::array<char, 17 * max_parts> bytes;
   std::size_t length = 0;
   for (const KeyPart& part : parts_) length += write(part, source, hasher, bytes.data() + length);
-  return hasher(salt_, {bytes.data(), length});
+  return hasher(salt_ ^ salt, {bytes.data(), length});
 }
 
 void KeyRecipe::append_text(const KeySource& source, const ratelimit::KeyHasher& hasher,

@@ -63,7 +63,9 @@ class KeyRecipe {
   // The key's parts in one spelling, prefixes included: limits of equal text count by equal keys.
   const std::string& canonical() const { return canonical_; }
 
-  ratelimit::Key key(const KeySource& source, const ratelimit::KeyHasher& hasher) const;
+  // `salt` tells apart those who use equal recipes in one table (the limits' bans).
+  ratelimit::Key key(const KeySource& source, const ratelimit::KeyHasher& hasher,
+                     std::uint64_t salt = 0) const;
   // For the log, at the end of `out`: parts joined by commas, header and cookie values hashed, a long path
   // cut.
   void append_text(const KeySource& source, const ratelimit::KeyHasher& hasher, std::string& out) const;

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 #include <new>
 
+#include "config/quotas.hpp"
 #include "proxy/policy/fnv.hpp"
 #include "proxy/policy/memory_bound.hpp"
 
@@ -92,12 +92,12 @@ std::shared_ptr<Limiter> take_or_make(const std::optional<Quota>& quota, const s
 
 std::optional<Quota> rate_of(const config::Limit& limit, const config::Fleet& fleet) {
   if (!limit.rate || limit.block) return std::nullopt;
-  return effective_quota(limit, fleet);
+  return config::quota_on_one_task(limit, fleet);
 }
 
 std::optional<Quota> strikes_of(const config::Limit& limit) {
   if (!has_strikes(limit)) return std::nullopt;
-  return strike_quota(*limit.ban);
+  return config::quota_of_strikes(*limit.ban);
 }
 
 }  // namespace
@@ -105,24 +105,6 @@ std::optional<Quota> strikes_of(const config::Limit& limit) {
 ClientPrefixes client_prefixes(const config::Config& config) {
   const config::ClientIp& ip = config.client_ip;
   return {ip.prefix_ipv4, ip.prefix_ipv6, ip.network_ipv4, ip.network_ipv6};
-}
-
-Quota effective_quota(const config::Limit& limit, const config::Fleet& fleet) {
-  const config::Rate& rate = limit.rate->value;
-  const std::uint64_t burst = limit.burst ? limit.burst->value : rate.count;
-  const std::uint64_t tasks = limit.per_task ? 1 : std::max<std::uint64_t>(fleet.tasks, 1);
-  // count/tasks need not be whole; the same count in tasks times the period is.
-  constexpr auto longest = config::Duration::max();
-  const bool fits =
-      rate.period <=
-      longest / static_cast<config::Duration::rep>(std::min<std::uint64_t>(
-                    tasks, static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())));
-  const config::Duration period = fits ? rate.period * static_cast<config::Duration::rep>(tasks) : longest;
-  return {rate.count, period, std::max(burst / tasks, std::min<std::uint64_t>(burst, 5))};
-}
-
-Quota strike_quota(const config::Ban& ban) {
-  return {ban.after, ban.within, ban.after};
 }
 
 LimitStates::LimitStates(ratelimit::Secret secret, unsigned workers) : workers_(workers) {

@@ -83,11 +83,6 @@ class LimitStates {
   unsigned workers_;
 };
 
-// The quota that `limit`, which has a rate, enforces on one of `fleet.tasks` tasks: rate/tasks; burst/tasks,
-// rounded down, but not below min(burst, 5). Whole for `per: task`.
-ratelimit::Quota effective_quota(const config::Limit& limit, const config::Fleet& fleet);
-// The bucket of a ban's strikes: `after` of them, draining at after/within.
-ratelimit::Quota strike_quota(const config::Ban& ban);
 // What limits of `config` call one client and one network.
 ClientPrefixes client_prefixes(const config::Config& config);
 

@@ -1,0 +1,40 @@
+// One limit of a configuration, made ready for one worker.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "config/config.hpp"
+#include "config/diagnostics.hpp"
+#include "config/quotas.hpp"
+#include "proxy/policy/key_recipe.hpp"
+#include "proxy/policy/limit_states.hpp"
+#include "proxy/policy/match.hpp"
+#include "ratelimit/bans.hpp"
+
+namespace sekisho::policy {
+
+struct CompiledLimit {
+  const config::Limit* source = nullptr;
+  std::shared_ptr<LimitState> state;
+  std::size_t index = 0;  // in the file's order
+  Match match;
+  KeyRecipe key;
+  std::size_t key_slot = 0;         // limits of equal keys share one
+  std::optional<KeyRecipe> banned;  // whom its ban refuses; absent without ban, and in its own shadow
+  ratelimit::BanTerms terms;
+  config::Action action;
+  std::uint64_t policy_window = 0;  // RateLimit-Policy's w
+
+  bool rated() const { return state->limiter != nullptr; }
+  bool enforced() const { return !source->shadow; }
+};
+
+// In the file's order. Limits with problems (added to `diagnostics`) are left out.
+std::vector<CompiledLimit> compile_limits(const config::Config& config, const LimitSet& states,
+                                          config::Diagnostics& diagnostics);
+
+}  // namespace sekisho::policy

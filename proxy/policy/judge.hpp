@@ -1,0 +1,74 @@
+// What the limits that matched one request say together, and what that costs: charges, counts, strikes and
+// bans.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "proxy/policy/admission.hpp"
+#include "proxy/policy/compiled_limit.hpp"
+#include "proxy/policy/key_recipe.hpp"
+#include "proxy/policy/limit_states.hpp"
+#include "ratelimit/charge_all.hpp"
+
+namespace sekisho::policy {
+
+// Belongs to one worker's engine; its scratch is warm after the first request that many limits match.
+//
+// The verdict: enforced limits are all or nothing (a request that one of them refuses costs nothing at the
+// others); a limit in shadow is judged and charged as if it stood alone. The first refusing one in the file's
+// order gives name, action and Retry-After. Under the top-level shadow the same is judged, charged and
+// banned, and only the refusal left out.
+class Judge {
+ public:
+  // Both outlive the judge.
+  Judge(std::span<const CompiledLimit> limits, const LimitSet& states, unsigned worker, bool shadow);
+
+  // True where a ban of this client refuses the request (`out` says whose); the limit must be asked only
+  // where it matches, if the ban's scope is that.
+  bool banned(const CompiledLimit& limit, const KeySource& source, ratelimit::Instant now, Admission& out);
+
+  // From here on nothing is charged, counted or banned, and the limits' words are those of a charge that was
+  // not made.
+  void only_look(bool look) { look_ = look; }
+
+  // One request's limits, in the file's order: begin, add each that matches, settle.
+  void begin();
+  void add(std::size_t limit, const KeySource& source);
+  void settle(const KeySource& source, ratelimit::Instant now, Admission& out);
+
+  struct Matched {
+    const CompiledLimit* limit = nullptr;
+    ratelimit::Key key;
+    std::string_view path;  // as this limit read it
+    ratelimit::Decision decision;
+    bool refuses = false;
+  };
+  // Those added since begin(), judged by settle().
+  std::span<const Matched> matched() const { return matched_; }
+
+ private:
+  bool refused_by_block() const;
+  void charge(ratelimit::Instant now, Admission& out);
+  void count(const CompiledLimit& limit, LimitDecision decision);
+  void strike(const Matched& matched, KeySource source, ratelimit::Instant now);
+  void name(const CompiledLimit& limit, Admission& out) const;
+  void refuse(const Matched& matched, KeySource source, Admission& out) const;
+  void show_always(Admission& out) const;
+
+  std::span<const CompiledLimit> limits_;
+  const LimitSet& states_;
+  unsigned worker_;
+  bool shadow_;
+  bool look_ = false;
+  std::vector<Matched> matched_;
+  std::vector<ratelimit::Charge> charges_;  // of the enforced rates
+  std::vector<std::size_t> charged_;        // their places in matched_
+  std::vector<ratelimit::Key> keys_;        // by key slot, for this request
+  std::vector<bool> has_key_;
+  std::string text_;
+};
+
+}  // namespace sekisho::policy
