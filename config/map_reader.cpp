@@ -20,7 +20,7 @@ std::optional<std::string> Context::read_named_file(Mark mark, std::string_view 
     error(mark, "file: needs a path");
     return std::nullopt;
   }
-  const std::filesystem::path full = directory / path;
+  const std::filesystem::path full = (directory / path).lexically_normal();
   std::error_code code;
   const bool regular = std::filesystem::is_regular_file(full, code);
   // A directory, or a pipe that nobody writes to, must not be waited for.
@@ -68,6 +68,7 @@ const Tree* MapReader::find(std::string_view key) {
   const auto index = index_of(key);
   if (!index) return nullptr;
   const Tree& value = tree_.items[*index];
+  if (value.reported) return nullptr;
   if (value.kind != Tree::Kind::null) return &value;
   context_.error(value.mark,
                  fmt::format("{} has no value; give it one or take the key out (a value that is ~ or empty "
@@ -197,6 +198,7 @@ void MapReader::finish() {
 
 std::optional<std::string> scalar_text(Context& context, const Tree& tree, std::string_view what,
                                        std::string_view expected) {
+  if (tree.reported) return std::nullopt;
   if (tree.kind == Tree::Kind::scalar) return tree.text;
   context.error(tree.mark, fmt::format("{} must be {}, not {}", what, expected, kind_name(tree)));
   return std::nullopt;

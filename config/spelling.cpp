@@ -40,7 +40,8 @@ std::string nearest(std::string_view word, std::span<const std::string_view> can
   std::string_view best;
   std::size_t best_distance = std::max<std::size_t>(1, word.size() / 3) + 1;
   for (const std::string_view candidate : candidates) {
-    const std::size_t distance = edit_distance(word, candidate);
+    const bool cut_short = word.size() >= 3 && candidate.starts_with(word);
+    const std::size_t distance = cut_short ? 1 : edit_distance(word, candidate);
     if (distance < best_distance && distance < candidate.size()) {
       best = candidate;
       best_distance = distance;

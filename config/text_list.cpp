@@ -56,7 +56,7 @@ void append_texts(Context& context, const Tree& scalar, std::string_view what, L
     const std::string path = text->substr(5);
     const auto content = context.read_named_file(scalar.mark, path, max_list_bytes);
     if (!content) return;
-    const auto file = context.diagnostics.add_file((context.directory / path).string());
+    const auto file = context.diagnostics.add_file((context.directory / path).lexically_normal().string());
     append_entries(context, *content, file, "\n", true, texts);
   } else if (sources == ListSources::expanded && text->starts_with("env:")) {
     const std::string name = text->substr(4);

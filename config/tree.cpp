@@ -152,6 +152,7 @@ class Builder : public YAML::EventHandler {
     auto expanded = expand_environment(tree.text, problem);
     if (!expanded) {
       diagnostics_.error(tree.mark, problem);
+      tree.reported = true;
       return;
     }
     bytes_ += expanded->size();
@@ -246,8 +247,8 @@ std::optional<Tree> parse_tree(std::string_view text, std::uint16_t file, Diagno
   } catch (const YAML::Exception& error) {
     const Mark mark{file, static_cast<std::uint32_t>(error.mark.line + 1),
                     static_cast<std::uint32_t>(error.mark.column + 1)};
-    diagnostics.error(mark,
-                      fmt::format("not valid YAML: {}{}", error.msg, hint_for_syntax_error(text, mark)));
+    diagnostics.error(
+        mark, fmt::format("not valid YAML: {}{}", error.msg, hint_for_syntax_error(text, mark, error.msg)));
     return std::nullopt;
   }
   auto tree = builder.take();

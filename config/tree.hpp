@@ -20,6 +20,7 @@ struct Tree {
   std::vector<Located<std::string>> keys;  // of a map, in the file's order; keys[i] names items[i]
   std::vector<Tree> items;                 // of a sequence or a map
   Mark mark;
+  bool reported = false;  // its reference to the environment failed: whoever reads it need not complain again
 };
 
 // Bounds on one document, so that no file costs more than it is worth: what lies beyond is an error.

@@ -39,6 +39,17 @@ std::string_view trap_at(std::string_view rest, bool in_flow) {
   return {};
 }
 
+// The value that begins `rest`, without the brackets that close what is around it.
+std::string_view value_at(std::string_view rest) {
+  std::string_view word = rest.substr(0, rest.find_first_of(" ,\t\r"));
+  int depth = 0;
+  for (std::size_t i = 0; i < word.size(); ++i) {
+    if (word[i] == '[' || word[i] == '{') ++depth;
+    if ((word[i] == ']' || word[i] == '}') && --depth < 0) return word.substr(0, i);
+  }
+  return word;
+}
+
 // The first trap among the unquoted values that begin in this line.
 std::string find_trap(std::string_view line) {
   bool value_begins = true;
@@ -57,8 +68,7 @@ std::string find_trap(std::string_view line) {
       const std::string_view rest = line.substr(i);
       const std::string_view trap = trap_at(rest, flow > 0);
       if (!trap.empty()) {
-        const auto word = rest.substr(0, rest.find_first_of(" ,\t\r"));
-        return fmt::format("; {} (at {}): quote it", trap, word);
+        return fmt::format("; {} (at {}): quote it", trap, value_at(rest));
       }
       if (c == '\'' || c == '"') {
         quote = c;
@@ -77,7 +87,7 @@ std::string find_trap(std::string_view line) {
 
 }  // namespace
 
-std::string hint_for_syntax_error(std::string_view text, Mark mark) {
+std::string hint_for_syntax_error(std::string_view text, Mark mark, std::string_view what) {
   const auto lines = lines_until(text, mark.line);
   // A bracket cut short is often noticed only in the line below.
   for (std::size_t back = 0; back < 3 && back < lines.size(); ++back) {
@@ -87,6 +97,10 @@ std::string hint_for_syntax_error(std::string_view text, Mark mark) {
   if (!lines.empty() &&
       lines.back().substr(0, lines.back().find_first_not_of(" \t")).find('\t') != std::string_view::npos) {
     return "; YAML does not take tabs for indentation";
+  }
+  if (what == "illegal map value") {
+    return "; either the line is indented otherwise than its neighbours, or a value holds \": \": then quote "
+           "it";
   }
   return {};
 }
