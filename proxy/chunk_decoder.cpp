@@ -59,7 +59,7 @@ ChunkDecoder::State ChunkDecoder::next(char c) {
       if (c == ':') return charge(State::trailer_value);
       return is_token_char(c) ? charge(State::trailer_name) : State::failed;
     case State::trailer_value:
-      if (c == '\r') return State::trailer_lf;
+      if (c == '\r') return charge(State::trailer_lf);
       return is_value_char(c) ? charge(State::trailer_value) : State::failed;
     case State::trailer_lf:
       return c == '\n' ? State::trailer_start : State::failed;

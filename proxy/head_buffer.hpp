@@ -13,7 +13,10 @@ class HeadBuffer {
  public:
   explicit HeadBuffer(std::size_t capacity) : bytes_(capacity) {}
 
-  void clear() { size_ = 0; overflowed_ = false; }
+  void clear() {
+    size_ = 0;
+    overflowed_ = false;
+  }
   void append(std::string_view text);
   void append(char c) { append(std::string_view(&c, 1)); }
   void append_number(std::uint64_t number);

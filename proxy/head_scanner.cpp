@@ -150,9 +150,10 @@ void HeadScanner::scan_target(const char* bytes, std::size_t& at, std::size_t en
   if (bytes[at] != ' ') return fail(400, "an invalid byte in the target");
   if (at == mark_) return fail(400, "an empty target");
   const std::string_view method(bytes + start_, method_size_);
-  const char* error = form_error(method, std::string_view(bytes + mark_, at - mark_));
+  const std::string_view target(bytes + mark_, at - mark_);
   // The preface of HTTP/2 has its own answer, which its version gives.
-  if (error != nullptr && method != "PRI") return fail(400, error);
+  const bool preface = method == "PRI" && target == "*";
+  if (const char* error = form_error(method, target); error != nullptr && !preface) return fail(400, error);
   mark_ = ++at;
   state_ = State::version;
 }
@@ -169,6 +170,9 @@ void HeadScanner::scan_version(const char* bytes, std::size_t& at) {
   }
   if (c != (kind_ == Kind::request ? '\r' : ' ')) return fail(400, "no valid HTTP version");
   judge_version(bytes[mark_ + 5], bytes[mark_ + 7]);
+  if (result_.status == ParseStatus::failed) return;
+  if (std::string_view(bytes + start_, method_size_) == "PRI")
+    return fail(400, "a method that HTTP/2 reserves");
   mark_ = ++at;
   state_ = kind_ == Kind::request ? State::line_lf : State::status_code;
 }

@@ -15,8 +15,8 @@ using policy::FieldId;
 
 // RFC 9112, section 6: where the body ends.
 enum class Framing : std::uint8_t {
-  none,        // no body
-  length,      // content_length bytes
+  none,    // no body
+  length,  // content_length bytes
   chunked,
   until_close  // responses only: up to the peer's FIN
 };
@@ -25,8 +25,8 @@ enum class Framing : std::uint8_t {
 struct RequestHead {
   std::string_view method;
   std::string_view target;
-  unsigned version = 11;         // 10 or 11
-  std::vector<Field> fields;     // in order; its memory is kept from request to request
+  unsigned version = 11;      // 10 or 11
+  std::vector<Field> fields;  // in order; its memory is kept from request to request
   Framing framing = Framing::none;
   std::uint64_t content_length = 0;
   bool keep_alive = true;        // the client will send another request after this one
@@ -41,8 +41,8 @@ struct ResponseHead {
   std::vector<Field> fields;
   Framing framing = Framing::none;
   std::uint64_t content_length = 0;
-  bool keep_alive = true;        // the server will take another request on this connection
-  bool event_stream = false;     // Content-Type: text/event-stream
+  bool keep_alive = true;     // the server will take another request on this connection
+  bool event_stream = false;  // Content-Type: text/event-stream
 };
 
 // Bounds on one head, beyond which a request is answered 431.
