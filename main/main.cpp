@@ -1,1 +1,101 @@
-int main() { return 0; }
+// The command line: argv to commands, and nothing else.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "config/load.hpp"
+#include "main/admin_commands.hpp"
+#include "main/check_command.hpp"
+#include "main/version.hpp"
+#include "proxy/control.hpp"
+
+namespace sekisho {
+namespace {
+
+constexpr int bad_usage = 2;
+
+int not_supported(std::string_view command) {
+  fmt::print(stderr, "sekisho {}: not supported yet\n", command);
+  return 1;
+}
+
+// What the parsed line asks for; set by the subcommand that was named.
+struct CommandLine {
+  std::string source = config::default_source();
+  bool strict = false, ready = false;
+  std::string address;
+  std::function<int()> command;
+};
+
+CLI::App* add(CLI::App& app, CommandLine& line, const char* name, const char* description,
+              std::function<int()> command) {
+  CLI::App* sub = app.add_subcommand(name, description);
+  sub->add_option("-c,--config", line.source,
+                  "the configuration: a file's path, env:NAME or - (default: $SEKISHO_CONFIG, else "
+                  "/etc/sekisho/sekisho.yaml)")
+      ->type_name("SOURCE");
+  sub->callback([&line, command = std::move(command)] { line.command = command; });
+  return sub;
+}
+
+void add_commands(CLI::App& app, CommandLine& line) {
+  add(app, line, "run", "run the proxy in the foreground", [&line] {
+    return proxy::run_control({line.source, version, revision});
+  });
+  add(app, line, "check", "print every problem of the file, then its limits in plain words", [&line] {
+    return check_command(line.source, line.strict);
+  })->add_flag("--strict", line.strict, "a warning counts as a problem");
+  add(app, line, "status", "print the state of the running proxy",
+      [&line] { return status_command(line.source); });
+  add(app, line, "reload", "let the running proxy read its file again",
+      [&line] { return reload_command(line.source); });
+  add(app, line, "healthcheck", "whether the running proxy is alive", [&line] {
+    return healthcheck_command(line.source, line.ready);
+  })->add_flag("--ready", line.ready, "whether requests can be served, instead");
+
+  CLI::App* bans = add(app, line, "bans", "print the bans in force", [&line] {
+    return line.address.empty() ? bans_command(line.source) : lift_command(line.source, line.address);
+  });
+  CLI::App* lift = bans->add_subcommand("lift", "lift the bans of an address");
+  lift->add_option("ADDRESS", line.address, "whose bans to lift")->required();
+
+  for (const auto& [name, description] :
+       {std::pair("top", "the busiest clients and paths of the last minutes"),
+        std::pair("replay", "run access logs through the limits"),
+        std::pair("suggest", "propose limits from access logs")}) {
+    add(app, line, name, description, [name = std::string(name)] {
+      return not_supported(name);
+    })->allow_extras();
+  }
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Sekisho, a reverse proxy that limits who may pass", "sekisho");
+  app.set_version_flag("--version", fmt::format("sekisho {} ({})", version, revision));
+  app.require_subcommand(1);
+  CommandLine line;
+  add_commands(app, line);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& problem) {
+    return app.exit(problem) == 0 ? 0 : bad_usage;
+  }
+  return line.command();
+}
+
+}  // namespace
+}  // namespace sekisho
+
+int main(int argc, char** argv) {
+  try {
+    return sekisho::run(argc, argv);
+  } catch (const std::exception& problem) {
+    std::fprintf(stderr, "sekisho: %s\n", problem.what());
+    return 1;
+  }
+}

@@ -211,8 +211,6 @@ std::vector<MetricFamily> collect_metrics(const MetricsSources& sources) {
   collect_upstream(sources, families);
   collect_limits(sources, families);
   collect_process(sources, families);
-  // A family without a sample says nothing, and some scrapers complain of it.
-  std::erase_if(families, [](const MetricFamily& family) { return family.metric.empty(); });
   return families;
 }
 

@@ -1,0 +1,128 @@
+#include "proxy/configuration.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "config/load.hpp"
+#include "config/warnings.hpp"
+#include "proxy/policy/engine.hpp"
+#include "proxy/worker_count.hpp"
+
+namespace sekisho::proxy {
+namespace {
+
+std::vector<std::string> formatted(const config::Diagnostics& diagnostics, config::Severity severity) {
+  std::vector<std::string> lines;
+  for (const config::Diagnostic& item : diagnostics.sorted()) {
+    if (item.severity == severity) lines.push_back(diagnostics.format(item));
+  }
+  return lines;
+}
+
+std::string address_text(const std::optional<config::Endpoint>& endpoint) {
+  return endpoint ? endpoint->text : "off";
+}
+
+std::vector<std::string> listeners(const config::Config& config) {
+  std::vector<std::string> texts;
+  for (const config::Listener& listener : config.listen) {
+    texts.push_back(listener.address.text + (listener.tls.empty() ? "" : " tls") +
+                    (listener.proxy_protocol ? " proxy_protocol" : ""));
+  }
+  std::ranges::sort(texts);
+  return texts;
+}
+
+}  // namespace
+
+std::string ReadConfiguration::errors() const {
+  return fmt::format("{}", fmt::join(formatted(diagnostics, config::Severity::error), "\n"));
+}
+
+std::vector<std::string> ReadConfiguration::warnings() const {
+  return formatted(diagnostics, config::Severity::warning);
+}
+
+ReadConfiguration read_configuration(const std::string& source, std::uint64_t descriptors) {
+  config::Loaded loaded = config::load(source);
+  ReadConfiguration read{nullptr, std::move(loaded.diagnostics)};
+  if (loaded.config == nullptr) {
+    if (loaded.draft != nullptr) {
+      config::Diagnostics found = read.diagnostics.fresh();
+      const auto states = policy::LimitStates::for_checking(*loaded.draft, std::chrono::steady_clock::now());
+      policy::Engine::compile(loaded.draft, states, 0, found);
+      read.diagnostics.append(found);
+    }
+    return read;
+  }
+  config::add_warnings(*loaded.config, read.diagnostics);
+  auto config = std::make_shared<config::Config>(*loaded.config);
+  const std::uint64_t upstream = config->upstream ? config->upstream->max_connections : 0;
+  const std::uint64_t most = client_connections_within(descriptors, upstream);
+  if (config->client.max_connections > most) {
+    read.diagnostics.warning({}, fmt::format("client.max_connections is {} but the limit of {} open "
+                                             "descriptors leaves room for {}: that holds",
+                                             config->client.max_connections, descriptors, most));
+    config->client.max_connections = most;
+  }
+  read.config = std::move(config);
+  return read;
+}
+
+bool prepare_configuration(ReadConfiguration& read, policy::LimitStates& states, unsigned workers,
+                           ratelimit::Instant now, PreparedConfiguration& prepared) {
+  prepared.config = read.config;
+  prepared.limits = states.prepare(*read.config, now, read.diagnostics);
+  prepared.engines.clear();
+  for (unsigned worker = 0; worker < workers && !read.diagnostics.has_errors(); ++worker) {
+    // Each worker's copy finds what the first found: its problems are told once.
+    config::Diagnostics again;
+    auto engine =
+        policy::Engine::compile(read.config, prepared.limits, worker, worker == 0 ? read.diagnostics : again);
+    if (engine == nullptr) return false;
+    prepared.engines.push_back(std::move(engine));
+  }
+  return !read.diagnostics.has_errors();
+}
+
+void refuse_restart_only(const config::Config& running, const config::Config& wanted,
+                         config::Diagnostics& diagnostics) {
+  const auto refuse = [&](std::string_view setting, config::Mark mark) {
+    diagnostics.error(mark, fmt::format("a change of {} needs a restart", setting));
+  };
+  if (running.workers != wanted.workers) refuse("`workers`", {});
+  if (listeners(running) != listeners(wanted)) {
+    refuse("`listen`", wanted.listen.empty() ? config::Mark{} : wanted.listen.front().mark);
+  }
+  if (address_text(running.admin.listen) != address_text(wanted.admin.listen) ||
+      running.admin.token != wanted.admin.token) {
+    refuse("`admin`", wanted.admin.mark);
+  }
+  if (address_text(running.metrics) != address_text(wanted.metrics)) {
+    refuse("`metrics`", wanted.metrics ? wanted.metrics->mark : config::Mark{});
+  }
+}
+
+std::shared_ptr<UpstreamShared> take_over_upstream(const config::Upstream& upstream,
+                                                   const std::shared_ptr<UpstreamShared>& current) {
+  const std::string& server = upstream.servers.front().text;
+  const bool same = current != nullptr && current->server == server;
+  // A bound cannot come or go while requests hold permits, or hold none that they should: those requests keep
+  // the old object.
+  if (same && current->in_flight.bounded() == (upstream.max_in_flight != 0)) {
+    current->in_flight.set_limit(upstream.max_in_flight);
+    current->connections.set_limit(upstream.max_connections);
+    return current;
+  }
+  auto made = std::make_shared<UpstreamShared>(server, upstream.max_in_flight, upstream.max_connections);
+  if (same) {
+    made->set_endpoints(current->endpoints());
+    made->ever_reached = current->ever_reached.load();
+    made->healthy = current->healthy.load();
+  }
+  return made;
+}
+
+}  // namespace sekisho::proxy

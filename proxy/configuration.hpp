@@ -1,0 +1,54 @@
+// A configuration from its file to what the workers run: read, judged whole, and only then handed on.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/config.hpp"
+#include "config/diagnostics.hpp"
+#include "proxy/policy/limit_states.hpp"
+#include "proxy/snapshot.hpp"
+#include "proxy/upstream_shared.hpp"
+#include "ratelimit/instant.hpp"
+
+namespace sekisho::proxy {
+
+// What reading a source came to. `config` is null where there is an error; the policy's problems are found
+// then too, so that one run tells them all.
+struct ReadConfiguration {
+  std::shared_ptr<const config::Config> config;
+  config::Diagnostics diagnostics;
+
+  // "FILE:LINE:COL: message", one a line, by place.
+  std::string errors() const;
+  std::vector<std::string> warnings() const;
+};
+
+// Reads `source` (a path, env:NAME or -). client.max_connections is clamped, with a warning, to what
+// `descriptors` allow.
+ReadConfiguration read_configuration(const std::string& source, std::uint64_t descriptors);
+
+// Everything that can fail is done; what is left is to hand it out.
+struct PreparedConfiguration {
+  std::shared_ptr<const config::Config> config;
+  policy::LimitSet limits;
+  std::vector<std::unique_ptr<policy::Engine>> engines;  // by worker
+};
+
+// Takes the tables' memory and compiles the policy once for each worker. False, with the problems in `read`,
+// where it cannot be; nothing in use is changed.
+bool prepare_configuration(ReadConfiguration& read, policy::LimitStates& states, unsigned workers,
+                           ratelimit::Instant now, PreparedConfiguration& prepared);
+
+// Adds an error for each setting that differs between the two and cannot change while running.
+void refuse_restart_only(const config::Config& running, const config::Config& wanted,
+                         config::Diagnostics& diagnostics);
+
+// The upstream's shared state for `config`: `current` itself with its bounds moved where the server is the
+// same, so that permits and health go on; else a new one. `current` may be null.
+std::shared_ptr<UpstreamShared> take_over_upstream(const config::Upstream& upstream,
+                                                   const std::shared_ptr<UpstreamShared>& current);
+
+}  // namespace sekisho::proxy

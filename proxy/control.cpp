@@ -1,0 +1,312 @@
+#include "proxy/control.hpp"
+
+#include <fmt/format.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstdio>
+#include <exception>
+#include <optional>
+#include <stdexcept>
+
+#include "config/ip_address.hpp"
+#include "proxy/admin_server.hpp"
+#include "proxy/diagnostic_log.hpp"
+#include "proxy/drain.hpp"
+#include "proxy/metrics.hpp"
+#include "proxy/process_signals.hpp"
+#include "proxy/running_configuration.hpp"
+#include "proxy/status_report.hpp"
+#include "proxy/worker_count.hpp"
+
+namespace sekisho::proxy {
+namespace {
+
+namespace asio = boost::asio;
+using Clock = std::chrono::steady_clock;
+
+constexpr auto worker_patience = std::chrono::seconds(5);
+constexpr auto look_up_patience = std::chrono::seconds(2);
+constexpr auto tick = std::chrono::milliseconds(200);
+constexpr auto sweep_every = std::chrono::seconds(20);
+constexpr unsigned seconds_for_a_forced_end = 2;
+
+ratelimit::Secret draw_secret() {
+  ratelimit::Secret secret{};
+  if (::getrandom(secret.data(), sizeof secret, 0) != static_cast<ssize_t>(sizeof secret)) {
+    throw std::runtime_error("getrandom gave no bytes for the secret of the hash");
+  }
+  return secret;
+}
+
+double seconds_since(Clock::time_point then, Clock::time_point now) {
+  return std::chrono::duration<double>(now - then).count();
+}
+
+// Everything that lives as long as the process serves. Members are made in this order, and end in the
+// opposite one.
+class Control : public AdminBackend {
+ public:
+  Control(const ControlOptions& options, std::uint64_t descriptors, unsigned workers)
+      : options_(options),
+        states_(draw_secret(), workers),
+        running_(options.config_source, descriptors, workers, states_) {}
+
+  // False: the problems are in `read`.
+  bool take_configuration(ReadConfiguration& read) { return running_.take_first(read); }
+
+  // Binds, starts the workers and serves until a signal has ended it; returns the exit status.
+  int serve(unsigned workers, const std::vector<std::string>& warnings) {
+    const config::Config& config = running_.config();
+    access_log_.emplace(config.log, workers);
+    server_.emplace(config, workers, *access_log_);
+    if (config.admin.listen) {
+      admin_.emplace(io_, *config.admin.listen, AdminScope::everything, config.admin.token, *this);
+    }
+    if (config.metrics)
+      metrics_server_.emplace(io_, *config.metrics, AdminScope::metrics_only, std::string(), *this);
+    health_.watch(*config.upstream, running_.upstream());
+    wait_for_addresses();
+    server_->start(running_.snapshots());
+    ProcessSignals signals(
+        io_, {[this] { reload(); }, [this] { reopen_logs(); }, [this](const char* name) { end(name); }});
+
+    for (const std::string& warning : warnings) log_event(LogLevel::warning, "config_warning", warning);
+    say_start(workers);
+    turn();
+    io_.run();
+    return exit_status_;
+  }
+
+  Outcome reload() override {
+    if (draining()) return {false, "the process is ending"};
+    const bool done = running_.reload(*server_, *access_log_, health_);
+    return {done, done ? "every worker took up the configuration" : running_.status().last_problems};
+  }
+
+  std::string metrics() override { return serialize_metrics(metrics_); }
+
+  Outcome healthy() override {
+    const auto now = Clock::now();
+    for (unsigned i = 0; i < server_->workers(); ++i) {
+      const double age = seconds_since(server_->last_turn(i), now);
+      if (age > std::chrono::duration<double>(worker_patience).count()) {
+        return {false, fmt::format("worker {} has not turned its loop for {:.1f} s", i, age)};
+      }
+    }
+    return {true, "ok"};
+  }
+
+  Outcome ready() override {
+    if (draining()) return {false, "draining"};
+    if (!running_.upstream()->can_serve()) return {false, "no upstream answers"};
+    return {true, "ok"};
+  }
+
+  std::string status() override {
+    StatusSources sources;
+    sources.version = options_.version;
+    sources.revision = options_.revision;
+    sources.config_source = options_.config_source;
+    sources.now = Clock::now();
+    sources.uptime_seconds = seconds_since(started_, sources.now);
+    sources.draining = draining();
+    sources.listen = server_->bound_addresses();
+    for (unsigned i = 0; i < server_->workers(); ++i) {
+      sources.worker_ages.push_back(seconds_since(server_->last_turn(i), sources.now));
+    }
+    sources.open_connections = server_->open_connections();
+    sources.config = &running_.config();
+    sources.limits = &states_.current();
+    sources.upstream = running_.upstream().get();
+    sources.reloads = &running_.status();
+    return status_json(sources);
+  }
+
+  std::string bans() override { return bans_json(*states_.current().bans, Clock::now()); }
+
+  std::uint64_t lift(std::string_view client) override {
+    std::uint64_t lifted = 0;
+    for (const std::string& text : ban_texts(client)) {
+      for (const ratelimit::BanEntry& ban : states_.current().bans->lift(text, Clock::now())) {
+        ++lifted;
+        log_event(LogLevel::info, "unban",
+                  fmt::format("the ban of {} by {} was lifted", ban.client, ban.limit),
+                  {{"client", ban.client}, {"limit", ban.limit}, {"reason", "lifted"}});
+      }
+    }
+    return lifted;
+  }
+
+ private:
+  bool draining() const { return drain_ && drain_->begun(); }
+
+  // As bans of that address are listed: the address, or the prefix or network that it is one client by.
+  std::vector<std::string> ban_texts(std::string_view client) const {
+    std::vector<std::string> texts{std::string(client)};
+    const auto address = config::IpAddress::parse(client);
+    if (!address) return texts;
+    const auto add = [&](std::string text) {
+      if (std::find(texts.begin(), texts.end(), text) == texts.end()) texts.push_back(std::move(text));
+    };
+    const config::ClientIp& ip = running_.config().client_ip;
+    add(address->to_string());
+    for (const auto& [v4, v6] :
+         {std::pair(ip.prefix_ipv4, ip.prefix_ipv6), std::pair(ip.network_ipv4, ip.network_ipv6)}) {
+      const std::string network = address->truncated(v4, v6).to_string();
+      add(network);
+      add(fmt::format("{}/{}", network, address->is_v4() ? v4 : v6));
+    }
+    return texts;
+  }
+
+  MetricsSources metrics_sources() {
+    MetricsSources sources;
+    for (unsigned i = 0; i < server_->workers(); ++i) sources.workers.push_back(&server_->counters(i));
+    sources.limits = &states_.current();
+    sources.config = &running_.config();
+    sources.upstream = running_.upstream().get();
+    sources.reloads = running_.status();
+    sources.access_log_dropped = access_log_->dropped();
+    sources.version = options_.version;
+    sources.revision = options_.revision;
+    sources.now = Clock::now();
+    return sources;
+  }
+
+  // A server's name is looked up before the first request can come, for as long as that is quick.
+  void wait_for_addresses() {
+    const auto deadline = Clock::now() + look_up_patience;
+    while (running_.upstream()->endpoints().empty() && Clock::now() < deadline) {
+      io_.run_one_until(deadline);
+    }
+  }
+
+  void say_start(unsigned workers) {
+    const std::string listen = fmt::format("{}", fmt::join(server_->bound_addresses(), ", "));
+    const std::string admin = admin_ ? admin_->bound_address() : "off";
+    const std::string& upstream = running_.upstream()->server;
+    log_event(LogLevel::info, "start",
+              fmt::format("sekisho {} listens on {}, upstream {}, {} worker{}, admin {}", options_.version,
+                          listen, upstream, workers, workers == 1 ? "" : "s", admin),
+              {{"version", options_.version},
+               {"listen", listen},
+               {"upstream", upstream},
+               {"workers", std::uint64_t{workers}},
+               {"admin", admin},
+               {"pid", static_cast<std::uint64_t>(::getpid())}});
+  }
+
+  void reopen_logs() {
+    try {
+      access_log_->reopen();
+      log_event(LogLevel::info, "reopen", "log files were opened anew");
+    } catch (const std::exception& problem) {
+      log_event(LogLevel::error, "reopen", fmt::format("lines go on to the old file: {}", problem.what()));
+    }
+  }
+
+  void end(const char* signal) {
+    if (draining()) {
+      log_event(LogLevel::warning, "drain", fmt::format("{} during the drain: ending at once", signal));
+      exit_status_ = 1;
+      finish();
+      return;
+    }
+    const config::Shutdown& shutdown = running_.config().shutdown;
+    const auto seconds = [](config::Duration duration) {
+      return std::chrono::duration<double>(duration).count();
+    };
+    log_event(LogLevel::info, "drain",
+              fmt::format("{}: accepting for {:g} s more, ending within {:g} s", signal,
+                          seconds(shutdown.grace), seconds(shutdown.drain)),
+              {{"signal", signal}, {"open", server_ ? server_->open_connections() : 0}});
+    drain_.emplace(io_, *server_, shutdown, [this] { finish(); });
+    drain_->begin();
+  }
+
+  void finish() {
+    // A worker that does not come to an end must not hold up a process that was told twice, or whose time is
+    // over.
+    ::alarm(seconds_for_a_forced_end + (exit_status_ == 0 ? 3 : 0));
+    const std::uint64_t cut = server_->stop();
+    say_bans();
+    write_posted_events();
+    log_event(cut == 0 ? LogLevel::info : LogLevel::warning, "stop",
+              cut == 0 ? "ended, nothing was cut" : fmt::format("ended; {} exchanges were cut", cut),
+              {{"cut", cut}});
+    io_.stop();
+  }
+
+  // What the control thread looks at between events.
+  void turn() {
+    write_posted_events();
+    say_bans();
+    if (const auto now = Clock::now(); now - swept_ >= sweep_every) {
+      swept_ = now;
+      states_.sweep(now);
+    }
+    timer_.expires_after(tick);
+    timer_.async_wait([this](boost::system::error_code error) {
+      if (!error) turn();
+    });
+  }
+
+  void say_bans() {
+    for (const policy::BanEvent& ban : states_.take_ban_events()) {
+      if (ban.kind == policy::BanEvent::Kind::unban) {
+        log_event(LogLevel::info, "unban", fmt::format("the ban of {} by {} is over", ban.client, ban.limit),
+                  {{"client", ban.client}, {"limit", ban.limit}, {"reason", "expired"}});
+      } else {
+        const double length = std::chrono::duration<double>(ban.length).count();
+        log_event(LogLevel::warning, "ban",
+                  fmt::format("{} banned {} for {:g} s", ban.limit, ban.client, length),
+                  {{"client", ban.client},
+                   {"limit", ban.limit},
+                   {"seconds", length},
+                   {"repetition", std::uint64_t{ban.repetition}}});
+      }
+    }
+  }
+
+  const ControlOptions& options_;
+  const Clock::time_point started_ = Clock::now();
+  asio::io_context io_{1};
+  asio::steady_timer timer_{io_};
+  policy::LimitStates states_;
+  RunningConfiguration running_;
+  Metrics metrics_{[this] { return metrics_sources(); }};
+  Clock::time_point swept_ = Clock::now();
+  std::optional<AccessLog> access_log_;
+  std::optional<Server> server_;
+  std::optional<AdminServer> admin_, metrics_server_;
+  HealthChecker health_{io_};
+  std::optional<Drain> drain_;
+  int exit_status_ = 0;
+};
+
+}  // namespace
+
+int run_control(const ControlOptions& options) {
+  hold_signals();
+  const std::uint64_t descriptors = raise_descriptor_limit();
+  ReadConfiguration read = read_configuration(options.config_source, descriptors);
+  const auto refuse = [](const std::string& problems) {
+    std::fprintf(stderr, "%s\n", problems.c_str());
+    return 1;
+  };
+  if (read.config == nullptr) return refuse(read.errors());
+  const unsigned workers = read.config->workers != 0 ? read.config->workers : automatic_workers();
+  try {
+    Control control(options, descriptors, workers);
+    if (!control.take_configuration(read)) return refuse(read.errors());
+    return control.serve(workers, read.warnings());
+  } catch (const std::exception& problem) {
+    return refuse(std::string("sekisho: ") + problem.what());
+  }
+}
+
+}  // namespace sekisho::proxy

@@ -1,0 +1,65 @@
+#include "proxy/name_lookup.hpp"
+
+#include <netdb.h>
+#include <signal.h>
+
+#include <atomic>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
+#include <cstring>
+#include <memory>
+#include <thread>
+
+namespace sekisho::proxy {
+namespace {
+
+namespace asio = boost::asio;
+
+NameLookup ask_resolver(const std::string& host, std::uint16_t port) {
+  NameLookup result;
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_ADDRCONFIG;
+  addrinfo* found = nullptr;
+  if (const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
+      error != 0) {
+    result.problem = ::gai_strerror(error);
+    return result;
+  }
+  for (const addrinfo* each = found; each != nullptr; each = each->ai_next) {
+    result.endpoints.emplace_back(each->ai_addr, each->ai_addrlen, IPPROTO_TCP);
+  }
+  ::freeaddrinfo(found);
+  return result;
+}
+
+struct Pending {
+  std::atomic<bool> done{false};
+  NameLookup result;
+};
+
+}  // namespace
+
+asio::awaitable<NameLookup> look_up_name(std::string host, std::uint16_t port, asio::steady_timer& timer) {
+  constexpr auto look_every = std::chrono::milliseconds(20);
+  constexpr auto patience = std::chrono::seconds(10);
+  auto pending = std::make_shared<Pending>();
+  std::thread([pending, host, port] {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    pending->result = ask_resolver(host, port);
+    pending->done.store(true, std::memory_order_release);
+  }).detach();
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (!pending->done.load(std::memory_order_acquire)) {
+    if (std::chrono::steady_clock::now() > deadline) co_return NameLookup{{}, "the resolver does not answer"};
+    timer.expires_after(look_every);
+    const auto [error] = co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+    if (error) co_return NameLookup{{}, "given up"};
+  }
+  co_return std::move(pending->result);
+}
+
+}  // namespace sekisho::proxy

@@ -1,0 +1,25 @@
+// Names to addresses without ever holding up the control thread or the process's end.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "proxy/upstream_shared.hpp"
+
+namespace sekisho::proxy {
+
+struct NameLookup {
+  std::vector<StreamEndpoint> endpoints;  // empty: it does not resolve, and `problem` says why
+  std::string problem;
+};
+
+// Asks the system's resolver. getaddrinfo can take half a minute and cannot be stopped, and Asio's own
+// resolver waits for it when its io_context ends; so it runs on a thread of its own that nobody waits for,
+// and `timer` looks for its answer. Gives up after 10 s, or when `timer` is cancelled.
+boost::asio::awaitable<NameLookup> look_up_name(std::string host, std::uint16_t port,
+                                                boost::asio::steady_timer& timer);
+
+}  // namespace sekisho::proxy

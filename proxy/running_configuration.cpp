@@ -1,0 +1,92 @@
+#include "proxy/running_configuration.hpp"
+
+#include <chrono>
+#include <exception>
+
+#include "proxy/diagnostic_log.hpp"
+
+namespace sekisho::proxy {
+namespace {
+
+double wall_seconds() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+bool RunningConfiguration::take_first(ReadConfiguration& read) {
+  const ratelimit::Instant now = std::chrono::steady_clock::now();
+  PreparedConfiguration prepared;
+  if (!prepare_configuration(read, states_, workers_, now, prepared)) return false;
+  take(std::move(prepared), now);
+  note(true, {});
+  return true;
+}
+
+void RunningConfiguration::take(PreparedConfiguration prepared, ratelimit::Instant now) {
+  states_.commit(*prepared.config, std::move(prepared.limits), now);
+  config_ = std::move(prepared.config);
+  engines_ = std::move(prepared.engines);
+  upstream_ = take_over_upstream(*config_->upstream, upstream_);
+  ++generation_;
+  set_log_level(config_->log.level);
+}
+
+std::vector<std::unique_ptr<Snapshot>> RunningConfiguration::snapshots() {
+  std::vector<std::unique_ptr<Snapshot>> snapshots;
+  for (std::unique_ptr<policy::Engine>& engine : engines_) {
+    auto snapshot = std::make_unique<Snapshot>();
+    snapshot->config = config_;
+    snapshot->engine = std::move(engine);
+    snapshot->upstream = upstream_;
+    snapshot->generation = generation_;
+    snapshots.push_back(std::move(snapshot));
+  }
+  engines_.clear();
+  return snapshots;
+}
+
+bool RunningConfiguration::reload(Server& server, AccessLog& access_log, HealthChecker& health) {
+  ReadConfiguration read = read_configuration(source_, descriptors_);
+  const ratelimit::Instant now = std::chrono::steady_clock::now();
+  std::string problems;
+  if (read.config != nullptr) {
+    refuse_restart_only(*config_, *read.config, read.diagnostics);
+    PreparedConfiguration prepared;
+    try {
+      if (!read.diagnostics.has_errors() && prepare_configuration(read, states_, workers_, now, prepared)) {
+        // The last thing that can fail.
+        access_log.configure(prepared.config->log);
+        take(std::move(prepared), now);
+      }
+    } catch (const std::exception& problem) {
+      problems = problem.what();
+    }
+  }
+  if (problems.empty()) problems = read.errors();
+  if (!problems.empty()) {
+    note(false, problems);
+    log_event(LogLevel::error, "reload", "the configuration was refused, the old one stays: " + problems,
+              {{"result", "failure"}});
+    return false;
+  }
+  // Addresses first: a worker that switches finds them.
+  health.watch(*config_->upstream, upstream_);
+  server.apply(snapshots());
+  note(true, {});
+  for (const std::string& warning : read.warnings()) log_event(LogLevel::warning, "config_warning", warning);
+  log_event(LogLevel::info, "reload", "the configuration was taken up by every worker",
+            {{"result", "success"}, {"generation", generation_}});
+  return true;
+}
+
+void RunningConfiguration::note(bool successful, std::string problems) {
+  const bool at_start = generation_ <= 1 && status_.last_seconds == 0;
+  status_.last_seconds = wall_seconds();
+  status_.last_successful = successful;
+  status_.last_problems = std::move(problems);
+  if (successful) status_.last_success_seconds = status_.last_seconds;
+  if (!at_start) ++(successful ? status_.successes : status_.failures);
+}
+
+}  // namespace sekisho::proxy

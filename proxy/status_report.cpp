@@ -1,0 +1,84 @@
+#include "proxy/status_report.hpp"
+
+#include <ctime>
+
+#include "proxy/json_writer.hpp"
+
+namespace sekisho::proxy {
+namespace {
+
+double seconds(ratelimit::Duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+void write_reload(JsonWriter& json, const ReloadStatus& reloads) {
+  json.key("last_reload").begin_object();
+  json.member("successful", reloads.last_successful).member("time", time_text(reloads.last_seconds));
+  json.member("last_success", time_text(reloads.last_success_seconds));
+  json.member("successes", reloads.successes).member("failures", reloads.failures);
+  json.member("problems", reloads.last_problems).end_object();
+}
+
+void write_tables(JsonWriter& json, const StatusSources& sources) {
+  json.key("tables").begin_array();
+  for (std::size_t i = 0; i < sources.limits->limits.size(); ++i) {
+    const policy::LimitState& limit = *sources.limits->limits[i];
+    json.begin_object().member("limit", limit.name).member("shadow", sources.config->limits[i].shadow);
+    if (limit.limiter != nullptr) {
+      const ratelimit::LimiterStats stats = limit.limiter->stats();
+      json.member("capacity", stats.capacity).member("clients", stats.live);
+      json.member("evictions", stats.evictions).member("evicted_tokens", stats.evicted_tokens);
+    }
+    json.member("bans", sources.limits->bans->active(limit.name, sources.now)).end_object();
+  }
+  json.end_array();
+}
+
+void write_upstream(JsonWriter& json, const UpstreamShared& upstream) {
+  json.key("upstream").begin_array().begin_object().member("server", upstream.server);
+  json.member("healthy", upstream.can_serve()).member("addresses", upstream.endpoints().size());
+  json.member("queue_length", upstream.in_flight.waiting()).end_object().end_array();
+}
+
+}  // namespace
+
+std::string time_text(double seconds_since_epoch) {
+  const auto time = static_cast<std::time_t>(seconds_since_epoch);
+  std::tm utc{};
+  ::gmtime_r(&time, &utc);
+  char text[32];
+  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc)};
+}
+
+std::string status_json(const StatusSources& sources) {
+  JsonWriter json;
+  json.begin_object();
+  json.member("version", sources.version).member("revision", sources.revision);
+  json.member("uptime_seconds", sources.uptime_seconds).member("draining", sources.draining);
+  json.member("config", sources.config_source).member("shadow", sources.config->shadow);
+  json.key("listen").begin_array();
+  for (const std::string& address : sources.listen) json.value(address);
+  json.end_array();
+  json.key("workers").begin_array();
+  for (const double age : sources.worker_ages) {
+    json.begin_object().member("last_turn_seconds_ago", age).end_object();
+  }
+  json.end_array().member("open_connections", sources.open_connections);
+  write_reload(json, *sources.reloads);
+  write_tables(json, sources);
+  write_upstream(json, *sources.upstream);
+  return json.end_object().take();
+}
+
+std::string bans_json(const ratelimit::Bans& bans, ratelimit::Instant now) {
+  JsonWriter json;
+  json.begin_object().key("bans").begin_array();
+  for (const ratelimit::BanEntry& ban : bans.list(now)) {
+    json.begin_object().member("client", ban.client).member("limit", ban.limit);
+    json.member("seconds_left", seconds(ban.until - now)).member("length_seconds", seconds(ban.length));
+    json.member("repetition", ban.repetition).end_object();
+  }
+  return json.end_array().end_object().take();
+}
+
+}  // namespace sekisho::proxy
