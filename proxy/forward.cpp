@@ -7,14 +7,10 @@
 #include "proxy/worker.hpp"
 
 namespace sekisho::proxy {
-namespace {
 
 bool idempotent(std::string_view method) {
-  // RFC 9110, 9.2.2
   return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT" || method == "DELETE";
 }
-
-}  // namespace
 
 Forward::Forward(ClientConnection& client, Exchange& exchange) : client_(client), exchange_(exchange) {}
 
@@ -26,7 +22,7 @@ Forward::~Forward() {
 Task<void> Forward::run() {
   ForwardEnd end = co_await collect_body();
   for (std::uint64_t tries = 0; end == ForwardEnd::complete; ++tries) {
-    end = co_await acquire();
+    end = co_await acquire(tries > 0);
     if (end != ForwardEnd::complete) break;
     end = co_await relay();
     if (end != ForwardEnd::retry) break;

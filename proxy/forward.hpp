@@ -29,6 +29,9 @@ enum class ForwardEnd : std::uint8_t {
   draining           // the drain was over before a server was had
 };
 
+// RFC 9110, 9.2.2.
+bool idempotent(std::string_view method);
+
 // Lives on the coroutine's frame for one exchange. Holds the exchange's permit and upstream connection and
 // gives both back in any case.
 class Forward {
@@ -51,9 +54,10 @@ class Forward {
   bool client_left() const { return client_.cut_ || client_.link_.gone(); }
 
   // upstream_acquire.cpp: a permit, then an idle connection, another worker's, or a new one.
-  Task<ForwardEnd> acquire();
+  // `fresh`: a second try, which must not meet another connection that the server has closed.
+  Task<ForwardEnd> acquire(bool fresh);
   Task<ForwardEnd> wait_for_permit(Permits& permits);
-  Task<ForwardEnd> connect();
+  Task<ForwardEnd> connect(bool fresh);
   Task<boost::system::error_code> connect_to(const StreamEndpoint& endpoint, Instant deadline);
   void watch_client();
   void release_upstream(bool reusable);

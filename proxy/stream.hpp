@@ -72,6 +72,9 @@ class Stream {
   void start_wait_writable();
   bool write_wait_pending() const { return write_pending_; }
 
+  // Whether the peer's FIN or reset has reached this machine; one system call.
+  bool closed_by_peer() const;
+
   void shutdown_send();
   void close();
   bool is_open() const { return socket_.is_open(); }

@@ -80,7 +80,7 @@ Task<ForwardEnd> Forward::wait_for_permit(Permits& permits) {
   }
 }
 
-Task<ForwardEnd> Forward::acquire() {
+Task<ForwardEnd> Forward::acquire(bool fresh) {
   Worker& worker = client_.worker_;
   const std::shared_ptr<UpstreamShared>& shared = exchange_.snapshot->upstream;
   exchange_.upstream_name.assign(shared->server);
@@ -95,9 +95,15 @@ Task<ForwardEnd> Forward::acquire() {
   } else {
     exchange_.queue_us = 0;
   }
-  if (worker.current().upstream == shared) exchange_.upstream = worker.pool.take();
+  if (worker.current().upstream == shared && !fresh) exchange_.upstream = worker.pool.take();
+  // What may not be sent twice looks first whether the server has closed a moment ago; the rest finds out by
+  // trying.
+  while (exchange_.upstream && !idempotent(exchange_.head.method) &&
+         exchange_.upstream->stream->closed_by_peer()) {
+    exchange_.upstream = worker.pool.take();
+  }
   if (!exchange_.upstream) {
-    const ForwardEnd end = co_await connect();
+    const ForwardEnd end = co_await connect(fresh);
     if (end != ForwardEnd::complete) co_return end;
   }
   exchange_.upstream->stream->set_listener(&client_);
@@ -108,13 +114,13 @@ Task<ForwardEnd> Forward::acquire() {
   co_return ForwardEnd::complete;
 }
 
-Task<ForwardEnd> Forward::connect() {
+Task<ForwardEnd> Forward::connect(bool fresh) {
   Worker& worker = client_.worker_;
   const std::shared_ptr<UpstreamShared> shared = exchange_.snapshot->upstream;
 
   StealWaiter theft;
   theft.sleeper = &client_;
-  if (worker.steal(theft)) {
+  if (!fresh && worker.steal(theft)) {
     while (!theft.answered) {
       watch_client();
       client_.sleep_until(Instant::max());
