@@ -1,4 +1,4 @@
-// The configuration file as values. Every default of shared docs/configuration.md stands here and nowhere else.
+// The configuration file as values. Every default of docs/configuration.md stands here and nowhere else.
 //
 // Shapes, numbers, durations, sizes, environment and `file:` lists are settled by config::load; text whose grammar belongs to
 // the policy (path patterns, host patterns, networks, catalogue names, header expressions) stays text with its

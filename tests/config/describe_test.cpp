@@ -1,0 +1,79 @@
+#include "config/describe.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/config/loading.hpp"
+
+namespace sekisho::config {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+std::string described(std::string_view limits) {
+  const Loaded loaded = load_below_upstream(limits);
+  EXPECT_TRUE(loaded.config) << testing::PrintToString(problems(loaded));
+  return loaded.config ? describe_limits(*loaded.config) : "";
+}
+
+TEST(Describe, ARate) {
+  EXPECT_EQ(
+      described("limits: [{name: sign-in, match: {paths: [/users/sign_in], methods: POST}, rate: 5/min}]"),
+      "limit sign-in: requests by paths /users/sign_in and methods POST\n"
+      "  each client_ip may make 5 requests at once, and then one every 12s (5 in 1min).\n"
+      "  The most in any 1min: 10 requests.\n"
+      "  Who is refused (with 429) may return after 12s at most; after 1min without a request all 5 are "
+      "there again.\n");
+}
+
+TEST(Describe, ABurstAndAnException) {
+  const std::string text =
+      described("limits: [{name: a, match: {except: {paths: /x}}, rate: 10/s, burst: 40}]");
+  EXPECT_THAT(text, HasSubstr("every request, but for what except names"));
+  EXPECT_THAT(text, HasSubstr("40 requests at once, and then one every 100ms (10 in 1s)"));
+  EXPECT_THAT(text, HasSubstr("The most in any 1s: 50 requests"));
+  EXPECT_THAT(text, HasSubstr("after 4s without a request all 40"));
+}
+
+TEST(Describe, ABlockWithABan) {
+  const std::string text = described(
+      "limits: [{name: a, match: {paths: builtin:probes}, block: true, ban: {for: 10min, up_to: 1d}}]");
+  EXPECT_THAT(text, HasSubstr("Every one of them is refused with 403."));
+  EXPECT_THAT(text, HasSubstr("The first refusal bans for 10min: every request of that client is then "
+                              "refused, each time twice as long, up to 1d."));
+}
+
+TEST(Describe, BanTerms) {
+  const std::string text =
+      described("limits: [{name: a, rate: 5/s, ban: {after: 20, within: 1min, for: 1h, scope: match}}]");
+  EXPECT_THAT(text, HasSubstr("Refusal 20 in quick succession"));
+  EXPECT_THAT(text, HasSubstr("what this limit matches is then refused.\n"));
+}
+
+TEST(Describe, TheFleetsShare) {
+  const std::string text = described("fleet: {tasks: 4}\nlimits: [{name: a, rate: 10/s, burst: 40}]");
+  EXPECT_THAT(text, HasSubstr("10 requests at once, and then one every 400ms (10 in 4s)"));
+  EXPECT_THAT(text, HasSubstr("the 4 tasks together allow 40 at once and 10 in 1s after that"));
+  EXPECT_THAT(described("fleet: {tasks: 4}\nlimits: [{name: a, rate: 10/s, per: task}]"),
+              Not(HasSubstr("tasks together")));
+}
+
+TEST(Describe, KeysAndShadow) {
+  const std::string text = described(
+      "limits: [{name: a, rate: 1/s, key: global, shadow: true}, {name: b, rate: 1/s, key: [client_ip, "
+      "path]}]");
+  EXPECT_THAT(text, HasSubstr("all clients together may make 1 request at once"));
+  EXPECT_THAT(text, HasSubstr("Shadow: it counts and logs, and refuses nothing."));
+  EXPECT_THAT(text, HasSubstr("each client_ip with path may"));
+}
+
+TEST(Describe, Memory) {
+  const Loaded loaded = load_below_upstream("shadow: false");
+  EXPECT_THAT(describe_memory(*loaded.config, 8 * MiB),
+              testing::AllOf(HasSubstr("8.0 MiB for the tables"), HasSubstr("128.0 MiB for buffers"),
+                             HasSubstr("136.0 MiB in all")));
+}
+
+}  // namespace
+}  // namespace sekisho::config

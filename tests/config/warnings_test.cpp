@@ -1,0 +1,123 @@
+#include "config/warnings.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/config/loading.hpp"
+
+namespace sekisho::config {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+// Lines 1 and 2 give no cause for any warning.
+std::vector<std::string> warnings(std::string_view yaml,
+                                  std::string_view upstream = "{servers: 127.0.0.1:3000, max_in_flight: 5}",
+                                  std::string_view proxies = "{trusted_proxies: [10.0.0.0/24]}") {
+  Loaded loaded = load_yaml("upstream: " + std::string(upstream) + "\nclient_ip: " + std::string(proxies) +
+                            "\n" + std::string(yaml));
+  EXPECT_TRUE(loaded.config) << yaml << testing::PrintToString(problems(loaded));
+  if (loaded.config) add_warnings(*loaded.config, loaded.diagnostics);
+  return problems(loaded, Severity::warning);
+}
+
+TEST(Warnings, NoneWithoutCause) {
+  EXPECT_THAT(warnings("limits: [{name: probes, match: {paths: builtin:probes}, block: true, ban: 10min},\n "
+                       "{name: sign-in, match: {paths: /s}, rate: 5/min}, "
+                       "{name: all, rate: 10/s, burst: 40}]"),
+              IsEmpty());
+}
+
+TEST(Warnings, EachAtItsPlace) {
+  const std::tuple<std::string_view, std::string_view, std::string_view> cases[] = {
+      {"client: {idle_timeout: 60s}", "3:24: ", "not above the 60s"},
+      {"shutdown: {drain: 30s}", "3:19: ", "stopTimeout"},
+      {"client: {max_header_bytes: 63KiB}", "3:28: ", "below the 64KiB"},
+      {"admin: off", "3:8: ", "admin is off"},
+      {"admin: 0.0.0.0:9180", "3:8: ", "has no token"},
+      {"admin: \"[::]:9180\"", "3:8: ", "has no token"},
+      {"hosts: {action: 404}", "3:17: ", "CloudFront caches 404"},
+      {"hosts: {action: close}", "3:17: ", "502"},
+      {"limits: [{name: a, rate: 5/s, action: 503}]", "3:39: ", "CloudFront caches 503"},
+      {"limits: [{name: a, rate: 5/s, action: close}]", "3:39: ", "behind a balancer"},
+      {"limits: [{name: a, rate: 5/s, key: \"header:X-Key\"}]",
+       "3:36: ", "the client chooses its header:X-Key"},
+      {"limits: [{name: a, rate: 5/s, key: [client_ip, path]}]", "3:48: ", "the client chooses its path"},
+  };
+  for (const auto& [yaml, place, says] : cases) {
+    EXPECT_THAT(warnings(yaml),
+                ElementsAre(testing::AllOf(StartsWith(std::string(place)), HasSubstr(std::string(says)))))
+        << yaml;
+  }
+}
+
+TEST(Warnings, JustWithinBoundsIsFine) {
+  for (const std::string_view yaml :
+       {"client: {idle_timeout: 61s}", "shutdown: {drain: 29s}", "client: {max_header_bytes: 64KiB}",
+        "admin: 127.0.0.1:9999", "admin: {listen: 0.0.0.0:9180, token: t}", "admin: unix:/run/a.sock",
+        "hosts: {action: 403}", "limits: [{name: a, rate: 5/s, action: 403}]"}) {
+    EXPECT_THAT(warnings(yaml), IsEmpty()) << yaml;
+  }
+  EXPECT_THAT(
+      warnings("hosts: {action: close}", "{servers: x:1, max_in_flight: 5}", "{trusted_proxies: [loopback]}"),
+      IsEmpty());
+}
+
+TEST(Warnings, OfTheDefaults) {
+  EXPECT_THAT(warnings("", "x:1", "{header: X-Forwarded-For}"),
+              ElementsAre(HasSubstr("max_in_flight is 0"), HasSubstr("private")));
+  EXPECT_THAT(warnings("", "{servers: x:1, max_in_flight: 5, idle_timeout: 20s}"),
+              ElementsAre(HasSubstr("puma's persistent_timeout")));
+  EXPECT_THAT(warnings("", "{servers: x:1, max_in_flight: 0}"), ElementsAre(StartsWith("1:41: ")));
+}
+
+TEST(Warnings, AKeyOfTheClientsChoiceIsBackedByOneByAddress) {
+  EXPECT_THAT(warnings("limits: [{name: a, rate: 5/s, key: \"cookie:s\"}, {name: b, rate: 50/s}]"),
+              IsEmpty());
+  EXPECT_THAT(
+      warnings(
+          "limits: [{name: a, rate: 5/s, key: \"cookie:s\"}, {name: b, rate: 50/s, match: {paths: /x}}]"),
+      ElementsAre(HasSubstr("chooses")));
+  EXPECT_THAT(
+      warnings("limits: [{name: a, rate: 5/s, key: \"cookie:s\"}, {name: b, rate: 50/s, shadow: true}]"),
+      ElementsAre(HasSubstr("chooses")));
+  EXPECT_THAT(warnings("limits: [{name: a, rate: 5/s, key: \"cookie:s\", match: {paths: /x}}, {name: b, "
+                       "rate: 50/s, match: {paths: [/y, /x]}}]"),
+              IsEmpty());
+}
+
+TEST(Warnings, ALimitThatAnotherOutdoes) {
+  EXPECT_THAT(warnings("limits: [{name: a, rate: 10/s}, {name: b, match: {paths: /x}, rate: 20/s}]"),
+              ElementsAre(testing::AllOf(StartsWith("3:33: "), HasSubstr("limit b never refuses first: a"))));
+  EXPECT_THAT(warnings("limits: [{name: a, rate: 10/s}, {name: b, rate: 10/s}]"),
+              ElementsAre(HasSubstr("limit b never refuses first")));
+  EXPECT_THAT(warnings("limits: [{name: a, block: true, match: {paths: [/x, /y]}}, {name: b, match: {paths: "
+                       "/x}, rate: 20/s}]"),
+              ElementsAre(HasSubstr("limit b never has a say")));
+  // Not where the other is stricter in neither or only one way, has other keys or exceptions, or only counts.
+  for (const std::string_view yaml :
+       {"limits: [{name: a, rate: 10/s, burst: 40}, {name: b, match: {paths: /x}, rate: 5/s, burst: 5}]",
+        "limits: [{name: a, rate: 10/s, shadow: true}, {name: b, match: {paths: /x}, rate: 20/s}]",
+        "limits: [{name: a, rate: 10/s, key: client_network}, {name: b, match: {paths: /x}, rate: 20/s}]",
+        "limits: [{name: a, rate: 10/s, match: {except: {paths: /x}}}, {name: b, match: {paths: /x}, rate: "
+        "20/s}]",
+        "limits: [{name: a, rate: 10/s, match: {methods: POST}}, {name: b, match: {paths: /x}, rate: "
+        "20/s}]"}) {
+    EXPECT_THAT(warnings(yaml), IsEmpty()) << yaml;
+  }
+  EXPECT_THAT(warnings("limits: [{name: a, rate: 10/s, match: {except: {paths: /x}}}, {name: b, match: "
+                       "{methods: POST, except: {paths: [/x, /y]}}, rate: 20/s}]"),
+              ElementsAre(HasSubstr("limit b never refuses first")));
+}
+
+TEST(Warnings, ASmallerRateOverAnothersPaths) {
+  EXPECT_THAT(warnings("limits: [{name: a, rate: 10/s, burst: 100}, {name: b, match: {paths: /x}, rate: "
+                       "20/s, burst: 20}]"),
+              ElementsAre(HasSubstr("limit b: its rate is never reached for long")));
+}
+
+}  // namespace
+}  // namespace sekisho::config
