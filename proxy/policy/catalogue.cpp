@@ -1,5 +1,6 @@
 #include "proxy/policy/catalogue.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
@@ -20,11 +21,16 @@ Catalogue::Catalogue() {
       groups_.push_back(line.substr(1, line.size() - 2));
       continue;
     }
+    const bool never = line.starts_with('!');
     std::string problem;
-    auto pattern = PathPattern::parse(line, problem);
-    if (!pattern || groups_.empty()) {
+    auto pattern = PathPattern::parse(never ? line.substr(1) : line, problem);
+    if (!pattern || groups_.empty() != never) {
       std::fprintf(stderr, "sekisho: the built-in catalogue is broken: %s\n", problem.c_str());
       std::abort();
+    }
+    if (never) {
+      never_.push_back(std::move(*pattern));
+      continue;
     }
     index_.add(std::move(*pattern));
     entries_.push_back({line, static_cast<std::uint32_t>(groups_.size() - 1)});
@@ -58,7 +64,10 @@ const CatalogueEntry* Catalogue::find(std::string_view lowered, std::uint32_t gr
   const int number = index_.find(lowered, scratch, [this, groups](std::uint32_t each) {
     return (groups >> entries_[each].group & 1U) != 0;
   });
-  return number < 0 ? nullptr : &entries_[static_cast<std::size_t>(number)];
+  if (number < 0) return nullptr;
+  const bool never = std::any_of(never_.begin(), never_.end(),
+                                 [lowered](const PathPattern& pattern) { return pattern.matches(lowered); });
+  return never ? nullptr : &entries_[static_cast<std::size_t>(number)];
 }
 
 }  // namespace sekisho::policy

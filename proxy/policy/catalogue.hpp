@@ -47,6 +47,7 @@ class Catalogue {
   std::vector<std::string_view> groups_;
   std::vector<CatalogueEntry> entries_;
   PatternIndex index_;
+  std::vector<PathPattern> never_;  // a few
 };
 
 }  // namespace sekisho::policy

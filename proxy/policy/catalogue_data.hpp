@@ -6,7 +6,8 @@
 
 namespace sekisho::policy {
 
-// Patterns, and "[group]" before those of each group.
+// Patterns, "[group]" before those of each group, and before all groups "!" and a pattern never to be
+// matched.
 std::span<const std::string_view> catalogue_lines();
 
 }  // namespace sekisho::policy
