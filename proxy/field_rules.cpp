@@ -12,8 +12,6 @@ namespace sekisho::proxy {
 
 namespace {
 
-constexpr std::string_view own_prefix = "sekisho-";
-
 // Names without an identifier that are taken off a request.
 constexpr std::string_view hidden_names[] = {
     // Told by others about the client, its host or its scheme; an application may believe them before ours.
@@ -76,8 +74,13 @@ constexpr std::array<std::uint32_t, 26> hidden_lengths = make_lengths();
 constexpr std::size_t longest_name = 31;
 
 bool is_hidden(std::string_view lower) {
-  if (lower.starts_with(own_prefix)) return true;
   return std::find(std::begin(hidden_names), std::end(hidden_names), lower) != std::end(hidden_names);
+}
+
+bool is_own(std::string_view name) {
+  constexpr std::string_view prefix = "sekisho";
+  if (name.size() <= prefix.size() || !starts_with_lower(name, prefix)) return false;
+  return name[prefix.size()] == '-' || name[prefix.size()] == '_';
 }
 
 }  // namespace
@@ -87,17 +90,15 @@ bool ends_before_upstream(const Field& field) {
   const std::string_view name = field.name;
   const char first = name.empty() ? '\0' : to_lower(name.front());
   if (first < 'a' || first > 'z') return false;
+  if (is_own(name)) return true;
+  if (name.size() > longest_name) return false;
+  const bool listed_length = (hidden_lengths[static_cast<std::size_t>(first - 'a')] >> name.size() & 1U) != 0;
   const bool has_underscore = name.find('_') != std::string_view::npos;
-  const bool right_length = name.size() <= longest_name &&
-                            (hidden_lengths[static_cast<std::size_t>(first - 'a')] >> name.size() & 1U) != 0;
-  if (!has_underscore && !right_length && first != own_prefix.front()) return false;
+  if (!listed_length && !has_underscore) return false;
 
-  // Only names up to that length are listed; of a longer one the prefix is enough.
   char folded[longest_name];
-  const std::size_t size = std::min(name.size(), longest_name);
-  for (std::size_t i = 0; i < size; ++i) folded[i] = name[i] == '_' ? '-' : to_lower(name[i]);
-  const std::string_view lower(folded, size);
-  if (name.size() > longest_name) return lower.starts_with(own_prefix);
+  for (std::size_t i = 0; i < name.size(); ++i) folded[i] = name[i] == '_' ? '-' : to_lower(name[i]);
+  const std::string_view lower(folded, name.size());
   return is_hidden(lower) || (has_underscore && identified_ends(field_id(lower)));
 }
 

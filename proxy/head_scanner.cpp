@@ -1,6 +1,7 @@
 #include "proxy/head_scanner.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "proxy/http_text.hpp"
@@ -19,26 +20,31 @@ constexpr bool is_target_char(char c) {
   return c > 0x20 && c < 0x7f && c != '#';
 }
 
-// The first byte of [at, end) that is no value byte. Eight at once: a byte below 0x20 or equal to 0x7f sets
-// its high bit. The test may flag a byte above a true hit or a HTAB, which the last loop settles byte by
-// byte.
+// Where the first byte of [at, end) stands that may not be in a value, or `end`. Eight at once: a byte below
+// 0x20 or equal to 0x7f sets its high bit. Borrows may flag bytes above a true hit, never below one, so the
+// lowest flag is true.
 std::size_t skip_value(const char* bytes, std::size_t at, std::size_t end) {
-  constexpr std::uint64_t ones = 0x0101010101010101U;
-  constexpr std::uint64_t highs = ones * 0x80;
-  for (;;) {
+  if constexpr (std::endian::native == std::endian::little) {
+    constexpr std::uint64_t ones = 0x0101010101010101U;
+    constexpr std::uint64_t highs = ones * 0x80;
     while (end - at >= 8) {
       std::uint64_t word;
       std::memcpy(&word, bytes + at, 8);
       const std::uint64_t del = word ^ (ones * 0x7f);
       const std::uint64_t below = (word - ones * 0x20) & ~word;
       const std::uint64_t equal = (del - ones) & ~del;
-      if (((below | equal) & highs) != 0) break;
-      at += 8;
+      const std::uint64_t flags = (below | equal) & highs;
+      if (flags == 0) {
+        at += 8;
+        continue;
+      }
+      at += static_cast<std::size_t>(std::countr_zero(flags)) / 8;
+      if (bytes[at] != '\t') return at;
+      ++at;
     }
-    const std::size_t stop = std::min(end, at + 8);
-    while (at < stop && is_value_char(bytes[at])) ++at;
-    if (at < stop || at == end) return at;
   }
+  while (at < end && is_value_char(bytes[at])) ++at;
+  return at;
 }
 
 const char* form_error(std::string_view method, std::string_view target) {
@@ -67,10 +73,11 @@ void HeadScanner::reset(const HeadLimits& limits) {
   start_ = offset_ = mark_ = method_size_ = fields_ = 0;
 }
 
-void HeadScanner::fail(unsigned status, const char* reason) {
+std::size_t HeadScanner::fail(std::size_t at, unsigned status, const char* reason) {
   result_.status = ParseStatus::failed;
   result_.error_status = status;
   result_.reason = reason;
+  return at;
 }
 
 const ParseResult& HeadScanner::scan(std::string_view input) {
@@ -78,30 +85,22 @@ const ParseResult& HeadScanner::scan(std::string_view input) {
     // No byte past the bound is looked at: the verdict must not depend on how much came at once.
     const std::size_t end = std::min(input.size(), start_ + limits_.max_bytes);
     if (offset_ >= end) {
-      if (offset_ - start_ >= limits_.max_bytes) fail(431, "the head is too large");
+      if (offset_ - start_ >= limits_.max_bytes) fail(offset_, 431, "the head is too large");
       break;
     }
-    step(input.data(), offset_, end);
+    offset_ = step(input.data(), offset_, end);
   }
   return result_;
 }
 
-void HeadScanner::step(const char* bytes, std::size_t& at, std::size_t end) {
-  const char c = bytes[at];
+std::size_t HeadScanner::step(const char* bytes, std::size_t at, std::size_t end) {
   switch (state_) {
     case State::leading:
-      if (c == '\r') {
-        ++at;
-        state_ = State::leading_lf;
-      } else {
-        state_ = State::method;
-      }
-      return;
+      return scan_leading(bytes[at], at);
     case State::leading_lf:
-      if (c != '\n') return fail(400, "a bare CR");
-      start_ = mark_ = ++at;
-      state_ = State::method;
-      return;
+      at = scan_lf(bytes[at], at, State::method);
+      start_ = mark_ = at;
+      return at;
     case State::method:
       return scan_method(bytes, at, end);
     case State::target:
@@ -109,117 +108,126 @@ void HeadScanner::step(const char* bytes, std::size_t& at, std::size_t end) {
     case State::version:
       return scan_version(bytes, at);
     case State::status_code:
-      return scan_status_code(bytes, at);
+      return scan_status_code(bytes[at], at);
     case State::reason:
     case State::value:
       return scan_value(bytes, at, end);
     case State::line_lf:
-      if (c != '\n') return fail(400, "a bare CR");
-      ++at;
-      state_ = State::field_start;
-      return;
+      return scan_lf(bytes[at], at, State::field_start);
     case State::field_start:
-      return scan_field_start(c, at);
+      return scan_field_start(bytes[at], at);
     case State::name:
       return scan_name(bytes, at, end);
     case State::end_lf:
-      if (c != '\n') return fail(400, "a bare CR");
-      result_.consumed = ++at;
-      result_.status = ParseStatus::complete;
-      return;
+      at = scan_lf(bytes[at], at, State::done);
+      if (state_ == State::done) {
+        result_.status = ParseStatus::complete;
+        result_.consumed = at;
+      }
+      return at;
+    case State::done:
+      break;
   }
+  return at;
 }
 
-void HeadScanner::scan_method(const char* bytes, std::size_t& at, std::size_t end) {
+std::size_t HeadScanner::scan_leading(char c, std::size_t at) {
+  state_ = c == '\r' ? State::leading_lf : State::method;
+  return c == '\r' ? at + 1 : at;
+}
+
+std::size_t HeadScanner::scan_lf(char c, std::size_t at, State next) {
+  if (c != '\n') return fail(at, 400, "a bare CR");
+  state_ = next;
+  return at + 1;
+}
+
+std::size_t HeadScanner::scan_method(const char* bytes, std::size_t at, std::size_t end) {
   const std::size_t bound = std::min(end, mark_ + max_method_size + 1);
   while (at < bound && is_token_char(bytes[at])) ++at;
-  if (at - mark_ > max_method_size) return fail(501, "the method is too long");
-  if (at == end) return;
-  if (bytes[at] != ' ' || at == mark_) return fail(400, "no valid method");
+  if (at - mark_ > max_method_size) return fail(at, 501, "the method is too long");
+  if (at == end) return at;
+  if (bytes[at] != ' ' || at == mark_) return fail(at, 400, "no valid method");
   const std::string_view method(bytes + mark_, at - mark_);
-  if (method == "CONNECT" || method == "TRACE") return fail(405, "CONNECT and TRACE are not served");
+  if (method == "CONNECT" || method == "TRACE") return fail(at, 405, "CONNECT and TRACE are not served");
   method_size_ = method.size();
-  mark_ = ++at;
+  mark_ = at + 1;
   state_ = State::target;
+  return mark_;
 }
 
-void HeadScanner::scan_target(const char* bytes, std::size_t& at, std::size_t end) {
+std::size_t HeadScanner::scan_target(const char* bytes, std::size_t at, std::size_t end) {
   while (at < end && is_target_char(bytes[at])) ++at;
-  if (at == end) return;
-  if (bytes[at] == '\r' || bytes[at] == '\n') return fail(400, "a request line without a version");
-  if (bytes[at] != ' ') return fail(400, "an invalid byte in the target");
-  if (at == mark_) return fail(400, "an empty target");
+  if (at == end) return at;
+  if (bytes[at] == '\r' || bytes[at] == '\n') return fail(at, 400, "a request line without a version");
+  if (bytes[at] != ' ') return fail(at, 400, "an invalid byte in the target");
+  if (at == mark_) return fail(at, 400, "an empty target");
   const std::string_view method(bytes + start_, method_size_);
   const std::string_view target(bytes + mark_, at - mark_);
   // The preface of HTTP/2 has its own answer, which its version gives.
   const bool preface = method == "PRI" && target == "*";
-  if (const char* error = form_error(method, target); error != nullptr && !preface) return fail(400, error);
-  mark_ = ++at;
+  if (const char* error = form_error(method, target); error != nullptr && !preface)
+    return fail(at, 400, error);
+  mark_ = at + 1;
   state_ = State::version;
+  return mark_;
 }
 
-void HeadScanner::scan_version(const char* bytes, std::size_t& at) {
+std::size_t HeadScanner::scan_version(const char* bytes, std::size_t at) {
   constexpr std::string_view pattern = "HTTP/0.0";
   const std::size_t index = at - mark_;
   const char c = bytes[at];
   if (index < pattern.size()) {
     const bool matches = pattern[index] == '0' ? is_digit(c) : c == pattern[index];
-    if (!matches) return fail(400, "no valid HTTP version");
-    ++at;
-    return;
+    return matches ? at + 1 : fail(at, 400, "no valid HTTP version");
   }
-  if (c != (kind_ == Kind::request ? '\r' : ' ')) return fail(400, "no valid HTTP version");
-  judge_version(bytes[mark_ + 5], bytes[mark_ + 7]);
-  if (result_.status == ParseStatus::failed) return;
+  if (c != (kind_ == Kind::request ? '\r' : ' ')) return fail(at, 400, "no valid HTTP version");
+  const char major = bytes[mark_ + 5];
+  const char minor = bytes[mark_ + 7];
+  if (major == '0') return fail(at, 400, "HTTP/0.9 is not served");
+  if (major != '1' || minor > '1') return fail(at, 505, "neither HTTP/1.0 nor HTTP/1.1");
   if (std::string_view(bytes + start_, method_size_) == "PRI")
-    return fail(400, "a method that HTTP/2 reserves");
-  mark_ = ++at;
+    return fail(at, 400, "a method that HTTP/2 reserves");
+  mark_ = at + 1;
   state_ = kind_ == Kind::request ? State::line_lf : State::status_code;
+  return mark_;
 }
 
-void HeadScanner::judge_version(char major, char minor) {
-  if (major == '0') return fail(400, "HTTP/0.9 is not served");
-  if (major != '1' || minor > '1') fail(505, "neither HTTP/1.0 nor HTTP/1.1");
-}
-
-void HeadScanner::scan_status_code(const char* bytes, std::size_t& at) {
+std::size_t HeadScanner::scan_status_code(char c, std::size_t at) {
   const std::size_t index = at - mark_;
-  const char c = bytes[at];
-  if (index == 0 ? c < '1' || c > '5' : index < 3 ? !is_digit(c) : c != ' ') {
-    return fail(400, "no valid status");
-  }
-  ++at;
+  if (index == 0 ? c < '1' || c > '5' : index < 3 ? !is_digit(c) : c != ' ')
+    return fail(at, 400, "no valid status");
   if (index == 3) state_ = State::reason;
+  return at + 1;
 }
 
-void HeadScanner::scan_field_start(char c, std::size_t& at) {
+std::size_t HeadScanner::scan_field_start(char c, std::size_t at) {
   if (c == '\r') {
-    ++at;
     state_ = State::end_lf;
-    return;
+    return at + 1;
   }
-  if (c == ' ' || c == '\t') return fail(400, "a folded line");
-  if (!is_token_char(c)) return fail(400, "no valid field name");
-  if (++fields_ > limits_.max_fields) return fail(431, "too many fields");
-  mark_ = at;
+  if (c == ' ' || c == '\t') return fail(at, 400, "a folded line");
+  if (!is_token_char(c)) return fail(at, 400, "no valid field name");
+  if (++fields_ > limits_.max_fields) return fail(at, 431, "too many fields");
   state_ = State::name;
+  return at + 1;
 }
 
-void HeadScanner::scan_name(const char* bytes, std::size_t& at, std::size_t end) {
+std::size_t HeadScanner::scan_name(const char* bytes, std::size_t at, std::size_t end) {
   while (at < end && is_token_char(bytes[at])) ++at;
-  if (at == end) return;
-  if (bytes[at] != ':') return fail(400, "no colon right after the field name");
-  ++at;
+  if (at == end) return at;
+  if (bytes[at] != ':') return fail(at, 400, "no colon right after the field name");
   state_ = State::value;
+  return at + 1;
 }
 
-void HeadScanner::scan_value(const char* bytes, std::size_t& at, std::size_t end) {
+std::size_t HeadScanner::scan_value(const char* bytes, std::size_t at, std::size_t end) {
   at = skip_value(bytes, at, end);
-  if (at == end) return;
-  if (bytes[at] == '\n') return fail(400, "a bare LF");
-  if (bytes[at] != '\r') return fail(400, "a control character");
-  ++at;
+  if (at == end) return at;
+  if (bytes[at] == '\n') return fail(at, 400, "a bare LF");
+  if (bytes[at] != '\r') return fail(at, 400, "a control character");
   state_ = State::line_lf;
+  return at + 1;
 }
 
 }  // namespace sekisho::proxy

@@ -38,19 +38,23 @@ class HeadScanner {
     field_start,
     name,
     value,
-    end_lf
+    end_lf,
+    done
   };
 
-  void step(const char* bytes, std::size_t& at, std::size_t end);
-  void scan_method(const char* bytes, std::size_t& at, std::size_t end);
-  void scan_target(const char* bytes, std::size_t& at, std::size_t end);
-  void scan_version(const char* bytes, std::size_t& at);
-  void scan_status_code(const char* bytes, std::size_t& at);
-  void scan_field_start(char c, std::size_t& at);
-  void scan_name(const char* bytes, std::size_t& at, std::size_t end);
-  void scan_value(const char* bytes, std::size_t& at, std::size_t end);
-  void judge_version(char major, char minor);
-  void fail(unsigned status, const char* reason);
+  // Each looks at the byte at `at` and on, and returns how far it came; never past `end`.
+  std::size_t step(const char* bytes, std::size_t at, std::size_t end);
+  std::size_t scan_leading(char c, std::size_t at);
+  std::size_t scan_method(const char* bytes, std::size_t at, std::size_t end);
+  std::size_t scan_target(const char* bytes, std::size_t at, std::size_t end);
+  std::size_t scan_version(const char* bytes, std::size_t at);
+  std::size_t scan_status_code(char c, std::size_t at);
+  std::size_t scan_field_start(char c, std::size_t at);
+  std::size_t scan_name(const char* bytes, std::size_t at, std::size_t end);
+  std::size_t scan_value(const char* bytes, std::size_t at, std::size_t end);
+  std::size_t scan_lf(char c, std::size_t at, State next);
+  // Returns `at`, to be returned in turn.
+  std::size_t fail(std::size_t at, unsigned status, const char* reason);
 
   Kind kind_;
   State state_ = State::leading;
