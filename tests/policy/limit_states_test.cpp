@@ -1,0 +1,176 @@
+#include "proxy/policy/limit_states.hpp"
+
+#include "tests/policy/policy_fixture.hpp"
+
+namespace sekisho::policy {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr const char* base = R"(
+limits:
+  - {name: l, rate: 10/min}
+)";
+
+TEST(LimitStates, AReloadWithEqualParametersChangesNothing) {
+  Gate gate(base);
+  EXPECT_EQ(gate.passed("/", 7), 7);
+  EXPECT_EQ(gate.reload(base), "");
+  EXPECT_EQ(gate.passed("/", 9), 3);
+  EXPECT_EQ(gate.counts("l"), "allowed 10, limited 6");
+}
+
+TEST(LimitStates, AChangedRateKeepsTheTokens) {
+  Gate gate(base);
+  EXPECT_EQ(gate.passed("/", 7), 7);
+  EXPECT_EQ(gate.reload("limits: [{name: l, rate: 5/min, burst: 10}]"), "");
+  EXPECT_EQ(gate.passed("/", 9), 3);
+  gate.wait(seconds(12) + milliseconds(1));  // one more at the new rate
+  EXPECT_EQ(gate.passed("/", 9), 1);
+}
+
+TEST(LimitStates, AChangedBurstKeepsTheDebt) {
+  Gate gate(base);
+  EXPECT_EQ(gate.passed("/", 7), 7);
+  EXPECT_EQ(gate.reload("limits: [{name: l, rate: 10/min, burst: 20}]"), "");
+  EXPECT_EQ(gate.passed("/", 30), 13);
+}
+
+TEST(LimitStates, AChangedMatchKeepsBuckets) {
+  Gate gate(base);
+  EXPECT_EQ(gate.passed("/", 7), 7);
+  EXPECT_EQ(gate.reload("limits: [{name: l, match: {paths: ['/**']}, rate: 10/min}]"), "");
+  EXPECT_EQ(gate.passed("/", 9), 3);
+}
+
+TEST(LimitStates, AChangedKeyOrNameStartsAnew) {
+  for (const char* changed :
+       {"limits: [{name: l, key: client_network, rate: 10/min}]", "limits: [{name: other, rate: 10/min}]"}) {
+    Gate gate(base);
+    EXPECT_EQ(gate.passed("/", 7), 7);
+    EXPECT_EQ(gate.reload(changed), "");
+    EXPECT_EQ(gate.passed("/", 20), 10) << changed;
+  }
+}
+
+TEST(LimitStates, TheOrderOfTheFileDoesNotMatter) {
+  Gate gate(
+      "limits: [{name: a, match: {paths: [/a]}, rate: 5/min}, {name: b, match: {paths: [/b]}, rate: 5/min}]");
+  EXPECT_EQ(gate.passed("/a", 5), 5);
+  EXPECT_EQ(gate.reload("limits: [{name: b, match: {paths: [/b]}, rate: 5/min}, {name: a, match: {paths: "
+                        "[/a]}, rate: 5/min}]"),
+            "");
+  EXPECT_EQ(gate.passed("/a", 5), 0);
+  EXPECT_EQ(gate.passed("/b", 5), 5);
+}
+
+TEST(LimitStates, ALimitTakenOutAndPutBackStartsAnew) {
+  Gate gate(base);
+  EXPECT_EQ(gate.passed("/", 10), 10);
+  const std::weak_ptr<LimitState> state = gate.states().current().limits[0];
+  EXPECT_EQ(gate.reload("limits: []"), "");
+  EXPECT_TRUE(state.expired());
+  EXPECT_EQ(gate.reload(base), "");
+  EXPECT_EQ(gate.passed("/", 20), 10);
+}
+
+TEST(LimitStates, AChangedCapacityNeedsARestart) {
+  Gate gate(base);
+  EXPECT_THAT(gate.reload("limits: [{name: l, rate: 10/min, capacity: 1000}]"), HasSubstr("restart"));
+  EXPECT_THAT(gate.reload("table: {capacity: 1000}\n" + std::string(base)), HasSubstr("restart"));
+  // Refused whole: nothing was forgotten or changed.
+  EXPECT_EQ(gate.passed("/", 20), 10);
+  // Another key is another limit, which may have any capacity.
+  EXPECT_EQ(gate.reload("limits: [{name: l, key: host, rate: 10/min, capacity: 1000}]"), "");
+}
+
+TEST(LimitStates, AChangedCapacityOfTheBansNeedsARestart) {
+  const std::string limit = "limits: [{name: l, match: {paths: [/x]}, block: true, capacity: 100, ban: 1h}]";
+  Gate gate("table: {capacity: 64}\n" + limit);
+  gate.get("/x");
+  EXPECT_EQ(gate.get("/"), "banned by l");
+  EXPECT_THAT(gate.reload("table: {capacity: 128}\n" + limit), HasSubstr("restart"));
+  EXPECT_EQ(gate.reload("table: {capacity: 64}\n" + limit), "");
+  EXPECT_EQ(gate.get("/"), "banned by l");
+}
+
+TEST(LimitStates, BansSurviveReloadsAndKeepTheirLength) {
+  Gate gate("limits: [{name: l, match: {paths: [/x]}, block: true, ban: 1h}]");
+  gate.get("/x");
+  EXPECT_EQ(gate.reload("limits: [{name: l, match: {paths: [/x]}, block: true, ban: 1min}]"), "");
+  gate.wait(minutes(30));
+  EXPECT_EQ(gate.get("/"), "banned by l");
+}
+
+TEST(LimitStates, ABanMayComeWithAReload) {
+  Gate gate("limits: [{name: l, rate: 2/min}]");
+  EXPECT_EQ(gate.passed("/", 2), 2);
+  EXPECT_EQ(gate.reload("limits: [{name: l, rate: 2/min, ban: {after: 2, for: 1h}}]"), "");
+  EXPECT_EQ(gate.get("/"), "limited by l");
+  EXPECT_EQ(gate.get("/"), "limited by l");
+  EXPECT_EQ(gate.get("/"), "banned by l");
+  EXPECT_EQ(gate.counts("l"), "allowed 2, limited 2, banned 1");
+}
+
+TEST(LimitStates, StrikesSurviveReloads) {
+  const std::string limit = "limits: [{name: l, block: true, ban: {after: 3, within: 1min, for: 1h}}]";
+  Gate gate(limit);
+  gate.get("/");
+  gate.get("/");
+  EXPECT_EQ(gate.reload(limit), "");
+  gate.get("/");
+  EXPECT_EQ(gate.get("/"), "banned by l");
+}
+
+TEST(LimitStates, AnExchangeMayOutliveItsConfiguration) {
+  Gate gate(base);
+  const auto config = load_config(base);
+  config::Diagnostics diagnostics;
+  const auto old = Engine::compile(config, gate.states().current(), 0, diagnostics);
+  gate.get("/");
+  Admission admission = gate.admission;
+  EXPECT_EQ(gate.reload("limits: [{name: l, rate: 5/min, burst: 10}]"), "");
+  old->refund(admission, gate.now);
+  EXPECT_EQ(gate.passed("/", 20), 10);
+}
+
+TEST(LimitStates, AFleetSharesTheRate) {
+  const struct {
+    std::string yaml;
+    int at_once;
+    int per_minute;
+  } cases[] = {
+      {"fleet: {tasks: 4}\nlimits: [{name: l, rate: 40/min}]", 10, 10},
+      {"fleet: {tasks: 4}\nlimits: [{name: l, rate: 4/min}]", 4, 1},
+      {"fleet: {tasks: 4}\nlimits: [{name: l, rate: 12/min, burst: 100}]", 25, 3},
+      {"fleet: {tasks: 100}\nlimits: [{name: l, rate: 100/min, burst: 60}]", 5, 1},
+      {"fleet: {tasks: 4}\nlimits: [{name: l, rate: 40/min, per: task}]", 40, 40},
+  };
+  for (const auto& test : cases) {
+    Gate gate(test.yaml);
+    EXPECT_EQ(gate.passed("/", 200), test.at_once) << test.yaml;
+    gate.wait(minutes(1) + milliseconds(1));
+    EXPECT_EQ(gate.passed("/", 200), test.per_minute) << test.yaml;
+  }
+}
+
+TEST(LimitStates, TooGreatATableIsRefusedBeforeItIsTaken) {
+  const auto config = load_config(
+      "limits: [{name: l, rate: 1/s, capacity: 1000000000}, {name: m, rate: 1/s, capacity: 1000000000}]");
+  ASSERT_NE(config, nullptr);
+  EXPECT_GE(LimitStates::bytes_needed(*config), 32'000'000'000u);
+}
+
+TEST(LimitStates, BytesNeeded) {
+  const auto none = load_config("limits: []");
+  const auto one = load_config("limits: [{name: l, rate: 1/s, capacity: 100000}]");
+  const auto block = load_config("limits: [{name: l, block: true}]");
+  EXPECT_EQ(LimitStates::bytes_needed(*none), LimitStates::bytes_needed(*block));
+  EXPECT_GE(LimitStates::bytes_needed(*one) - LimitStates::bytes_needed(*none), 1'600'000u);
+  const auto strikes =
+      load_config("limits: [{name: l, rate: 1/s, capacity: 100000, ban: {after: 2, for: 1h}}]");
+  EXPECT_GE(LimitStates::bytes_needed(*strikes) - LimitStates::bytes_needed(*one), 1'600'000u);
+}
+
+}  // namespace
+}  // namespace sekisho::policy
