@@ -10,7 +10,9 @@
 
 #include "config/load.hpp"
 #include "main/admin_commands.hpp"
+#include "main/catalogue_command.hpp"
 #include "main/check_command.hpp"
+#include "main/explain_command.hpp"
 #include "main/version.hpp"
 #include "proxy/control.hpp"
 
@@ -29,6 +31,8 @@ struct CommandLine {
   std::string source = config::default_source();
   bool strict = false, ready = false;
   std::string address;
+  std::string group;
+  ExplainArguments explain;
   std::function<int()> command;
 };
 
@@ -50,6 +54,18 @@ void add_commands(CLI::App& app, CommandLine& line) {
   add(app, line, "check", "print every problem of the file, then its limits in plain words", [&line] {
     return check_command(line.source, line.strict);
   })->add_flag("--strict", line.strict, "a warning counts as a problem");
+  CLI::App* explain = add(app, line, "explain", "what would happen to one request",
+                          [&line] { return explain_command(line.source, line.explain); });
+  explain->add_option("--peer", line.explain.peer, "who sends it (default: an address that the file trusts)")
+      ->type_name("ADDRESS");
+  explain->add_option("--method", line.explain.method, "its method (default: GET)")->type_name("METHOD");
+  explain->add_option("--header", line.explain.headers, "one of its fields; may be repeated")
+      ->type_name("'NAME: VALUE'")
+      ->allow_extra_args(false);
+  explain->add_option("URL", line.explain.url, "what it asks for")->required();
+  add(app, line, "catalogue", "print the probe catalogue, or one group of it", [&line] {
+    return catalogue_command(line.group);
+  })->add_option("GROUP", line.group, "such as wordpress");
   add(app, line, "status", "print the state of the running proxy",
       [&line] { return status_command(line.source); });
   add(app, line, "reload", "let the running proxy read its file again",
@@ -63,6 +79,7 @@ void add_commands(CLI::App& app, CommandLine& line) {
   });
   CLI::App* lift = bans->add_subcommand("lift", "lift the bans of an address");
   lift->add_option("ADDRESS", line.address, "whose bans to lift")->required();
+  lift->fallthrough();  // -c may stand behind it
 
   for (const auto& [name, description] :
        {std::pair("top", "the busiest clients and paths of the last minutes"),

@@ -122,18 +122,22 @@ class Writer {
     while (!shared_->stopping()) {
       if (!look_again_) wait_for_lines();
       look_again_ = false;
-      shared_->awake();
-      if (shared_->take_output(output_)) cut_ = within_line_ = false;
-      for (const auto& ring : rings_) drain(*ring);
+      drain_all();
     }
     // What came between the last look and stop().
-    for (const auto& ring : rings_) drain(*ring);
+    drain_all();
   }
 
  private:
   void wait_for_lines() {
     pollfd wake{shared_->wake_fd(), POLLIN, 0};
     ::poll(&wake, 1, -1);
+  }
+
+  void drain_all() {
+    shared_->awake();
+    if (shared_->take_output(output_)) cut_ = within_line_ = false;
+    for (const auto& ring : rings_) drain(*ring);
   }
 
   // Writes what the ring holds now; comes back with the ring's batch written or given up.

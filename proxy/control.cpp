@@ -59,7 +59,7 @@ class Control : public AdminBackend {
   bool take_configuration(ReadConfiguration& read) { return running_.take_first(read); }
 
   // Binds, starts the workers and serves until a signal has ended it; returns the exit status.
-  int serve(unsigned workers, const std::vector<std::string>& warnings) {
+  int serve(unsigned workers, const ReadConfiguration& read) {
     const config::Config& config = running_.config();
     access_log_.emplace(config.log, workers);
     server_.emplace(config, workers, *access_log_);
@@ -74,7 +74,7 @@ class Control : public AdminBackend {
     ProcessSignals signals(
         io_, {[this] { reload(); }, [this] { reopen_logs(); }, [this](const char* name) { end(name); }});
 
-    for (const std::string& warning : warnings) log_event(LogLevel::warning, "config_warning", warning);
+    running_.say_warnings(read);
     say_start(workers);
     turn();
     io_.run();
@@ -303,7 +303,7 @@ int run_control(const ControlOptions& options) {
   try {
     Control control(options, descriptors, workers);
     if (!control.take_configuration(read)) return refuse(read.errors());
-    return control.serve(workers, read.warnings());
+    return control.serve(workers, read);
   } catch (const std::exception& problem) {
     return refuse(std::string("sekisho: ") + problem.what());
   }

@@ -1,5 +1,6 @@
 #include "proxy/running_configuration.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 
@@ -74,10 +75,19 @@ bool RunningConfiguration::reload(Server& server, AccessLog& access_log, HealthC
   health.watch(*config_->upstream, upstream_);
   server.apply(snapshots());
   note(true, {});
-  for (const std::string& warning : read.warnings()) log_event(LogLevel::warning, "config_warning", warning);
+  say_warnings(read);
   log_event(LogLevel::info, "reload", "the configuration was taken up by every worker",
             {{"result", "success"}, {"generation", generation_}});
   return true;
+}
+
+void RunningConfiguration::say_warnings(const ReadConfiguration& read) {
+  std::vector<std::string> warnings = read.warnings();
+  for (const std::string& warning : warnings) {
+    if (std::ranges::find(warnings_, warning) != warnings_.end()) continue;
+    log_event(LogLevel::warning, "config_warning", warning);
+  }
+  warnings_ = std::move(warnings);
 }
 
 void RunningConfiguration::note(bool successful, std::string problems) {

@@ -23,6 +23,8 @@ class RunningConfiguration {
 
   // Takes up the first one. False, with the problems in `read`, where its policy or tables cannot be had.
   bool take_first(ReadConfiguration& read);
+  // Logs those of `read` that the configuration before did not have too.
+  void say_warnings(const ReadConfiguration& read);
   // Snapshots of the configuration taken up last, one for each worker; to be asked for once.
   std::vector<std::unique_ptr<Snapshot>> snapshots();
 
@@ -47,6 +49,7 @@ class RunningConfiguration {
   std::shared_ptr<UpstreamShared> upstream_;
   std::uint64_t generation_ = 0;
   ReloadStatus status_;
+  std::vector<std::string> warnings_;  // of the configuration in force
 };
 
 }  // namespace sekisho::proxy
