@@ -22,6 +22,7 @@ void ClientConnection::answer(LocalAnswer local, const policy::Admission* admiss
     over_ = true;
   }
   local.keep_alive = !over_;
+  if (exchange.head_parsed) local.client_version = exchange.head.version;
   local.head_request = exchange.head_parsed && exchange.head.method == "HEAD";
   local.prefers_json = exchange.head_parsed && prefers_json(exchange.head);
   local.date = worker_.wall_ms() / 1000;

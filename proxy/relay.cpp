@@ -27,7 +27,6 @@ std::string_view chunk_header(std::size_t size, char (&space)[20]) {
 
 Task<ForwardEnd> Forward::relay() {
   Link& client = client_.link_;
-  Link& upstream = *upstream_link_;
   held_sent_ = 0;
   request_sent_ = false;
   response_state_ = ResponseState::head;
@@ -35,7 +34,10 @@ Task<ForwardEnd> Forward::relay() {
   exchange_.upstream_started = upstream_progress_ = client_.now();
   send_request_head();
   for (;;) {
-    if (upstream.book_read() && !upstream.in.empty()) upstream_progress_ = client_.now();
+    // Gone once the response is whole: its connection may be serving another exchange by now.
+    if (upstream_link_ != nullptr && upstream_link_->book_read() && !upstream_link_->in.empty()) {
+      upstream_progress_ = client_.now();
+    }
     if (client.book_read() && !exchange_.request_body.complete) body_progress_ = client_.now();
     // The response first: what the server said before it failed still counts.
     if (response_state_ != ResponseState::done) {

@@ -30,9 +30,9 @@ enum class DrainPhase : std::uint8_t { serving, announced, closing };
 
 // What all workers see of each other. Immutable once they run, but for the atomics.
 struct WorkerGroup {
-  std::vector<std::unique_ptr<Worker>> workers;
   std::vector<IdleCount> idle_counts;
   std::unique_ptr<BufferBudget> budget;
+  std::vector<std::unique_ptr<Worker>> workers;  // last: they use what stands above until they are gone
 };
 
 // A connection that waits for another worker's idle upstream connection.

@@ -96,7 +96,7 @@ class InProcessServer {
     upstream_ = std::make_shared<proxy::UpstreamShared>("origin", loaded_.config->upstream->max_in_flight,
                                                         loaded_.config->upstream->max_connections);
     const sockaddr_in address = loopback(upstream_port);
-    upstream_->set_endpoints({proxy::StreamEndpoint(&address, sizeof address, SOCK_STREAM)});
+    upstream_->set_endpoints({proxy::StreamEndpoint(&address, sizeof address)});
     const auto now = std::chrono::steady_clock::now();
     config::Diagnostics diagnostics;
     auto set = states_.prepare(*loaded_.config, now, diagnostics);
