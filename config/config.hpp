@@ -1,8 +1,8 @@
 // The configuration file as values. Every default of docs/configuration.md stands here and nowhere else.
 //
-// Shapes, numbers, durations, sizes, environment and `file:` lists are settled by config::load; text whose grammar belongs to
-// the policy (path patterns, host patterns, networks, catalogue names, header expressions) stays text with its
-// place, and policy::compile adds its problems to the same Diagnostics.
+// Shapes, numbers, durations, sizes, environment and `file:` lists are settled by config::load; text whose
+// grammar belongs to the policy (path patterns, host patterns, networks, catalogue names, header expressions)
+// stays text with its place, and policy::compile adds its problems to the same Diagnostics.
 #pragma once
 
 #include <chrono>
@@ -150,9 +150,9 @@ struct Rate {
 struct Ban {
   std::uint64_t after = 1;
   Duration within = std::chrono::minutes(1);
-  Duration length{};                // `for`
-  std::optional<Duration> up_to;    // absent: no growth
-  bool scope_match = false;         // false: every request of the client
+  Duration length{};              // `for`
+  std::optional<Duration> up_to;  // absent: no growth
+  bool scope_match = false;       // false: every request of the client
   Mark mark;
 };
 
@@ -165,7 +165,7 @@ enum class RateLimitHeaders : std::uint8_t { refused, always, never };
 
 struct Limit {
   Text name;
-  Match match;             // no clause: every request
+  Match match;                   // no clause: every request
   Texts key{{"client_ip", {}}};  // parts as written; {"global"} alone: one bucket for all
   std::optional<Located<Rate>> rate;
   std::optional<Located<std::uint64_t>> burst;  // absent: rate.count
@@ -215,8 +215,9 @@ struct ErrorPage {
 };
 
 struct Admin {
-  std::optional<Endpoint> listen = Endpoint{Endpoint::Kind::ip, "127.0.0.1", 9180, "127.0.0.1:9180", {}};  // nullopt: off
-  std::string token;  // empty: none
+  std::optional<Endpoint> listen =
+      Endpoint{Endpoint::Kind::ip, "127.0.0.1", 9180, "127.0.0.1:9180", {}};  // nullopt: off
+  std::string token;                                                          // empty: none
   Mark mark;
 };
 
@@ -235,7 +236,8 @@ struct Shutdown {
 };
 
 struct Config {
-  std::vector<Listener> listen{{Endpoint{Endpoint::Kind::ip, "0.0.0.0", 8080, "0.0.0.0:8080", {}}, {}, false, {}}};
+  std::vector<Listener> listen{
+      {Endpoint{Endpoint::Kind::ip, "0.0.0.0", 8080, "0.0.0.0:8080", {}}, {}, false, {}}};
   unsigned workers = 0;  // 0: auto
   bool shadow = false;
   std::optional<Upstream> upstream;  // load() refuses a file with neither this nor routes

@@ -25,8 +25,8 @@ std::string about(Duration duration) {
 std::string who(const Limit& limit) {
   std::vector<std::string> parts;
   for (const Text& part : limit.key) parts.push_back(part.value);
-  if (parts == std::vector<std::string>{"global"}) return "all clients together";
-  return fmt::format("each {}", fmt::join(parts, " with "));
+  if (parts == std::vector<std::string>{"global"}) return "All clients together";
+  return fmt::format("Each {}", fmt::join(parts, " with "));
 }
 
 std::string what(const Match& match) {
@@ -74,13 +74,14 @@ void describe_rate(const Limit& limit, const Fleet& fleet, std::string& out) {
                      requests(quota.burst), about(interval), rate.count, duration_text(quota.period));
   out += fmt::format("  The most in any {}: {}.\n", duration_text(quota.period),
                      requests(quota.burst + quota.count));
-  out += fmt::format(
-      "  Who is refused (with {}) may return after {} at most; after {} without a request all {} are there "
-      "again.\n",
-      answer(limit), about(interval),
-      about(Duration(static_cast<Duration::rep>(static_cast<double>(interval.count()) *
-                                                static_cast<double>(quota.burst)))),
-      quota.burst);
+  const bool banned_at_once = limit.ban && limit.ban->after == 1 && !limit.shadow;
+  const Duration whole(
+      static_cast<Duration::rep>(static_cast<double>(interval.count()) * static_cast<double>(quota.burst)));
+  out += banned_at_once
+             ? fmt::format("  Who is refused (with {}) is banned at once, see below;", answer(limit))
+             : fmt::format("  Who is refused (with {}) may return after {} at most;", answer(limit),
+                           about(interval));
+  out += fmt::format(" after {} without a request all {} are there again.\n", about(whole), quota.burst);
   if (fleet.tasks > 1 && !limit.per_task) {
     out += fmt::format(
         "  That is one task's share of {}; the {} tasks together allow {} at once and {} in {} after that.\n",

@@ -17,8 +17,8 @@ class IpAddress {
   static IpAddress v4(std::uint32_t host_order);
   static IpAddress v6(const std::array<std::uint8_t, 16>& bytes);  // a mapped one becomes v4
 
-  // Strict text: dotted quad without leading zeros, or RFC 4291 text without zone identifier, brackets or port.
-  // Allocates nothing.
+  // Strict text: dotted quad without leading zeros, or RFC 4291 text without zone identifier, brackets or
+  // port. Allocates nothing.
   static std::optional<IpAddress> parse(std::string_view text);
 
   bool is_v4() const;
@@ -27,7 +27,8 @@ class IpAddress {
   // The address with all bits after the first `v4_bits` or `v6_bits` (by its family) cleared.
   IpAddress truncated(unsigned v4_bits, unsigned v6_bits) const;
 
-  // Canonical text (RFC 5952). write() puts it at `out` (room for 46 bytes) and returns its length; allocates nothing.
+  // Canonical text (RFC 5952). write() puts it at `out` (room for 46 bytes) and returns its length; allocates
+  // nothing.
   std::size_t write(char* out) const;
   std::string to_string() const;
 
@@ -41,7 +42,8 @@ class IpAddress {
 class Network {
  public:
   Network() = default;
-  // nullopt where the text is no CIDR; host bits below the prefix are refused too (`error` says which, when given).
+  // nullopt where the text is no CIDR; host bits below the prefix are refused too (`error` says which, when
+  // given).
   static std::optional<Network> parse(std::string_view text, std::string* error = nullptr);
 
   bool contains(const IpAddress& address) const;

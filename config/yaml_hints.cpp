@@ -33,7 +33,7 @@ std::string_view trap_at(std::string_view rest, bool in_flow) {
   if (in_flow && rest.starts_with("~") && word.find_first_of("{}[]?(") != std::string_view::npos) {
     return "an expression inside {} or [] ends at its first bracket, brace or question mark";
   }
-  if (in_flow && word.front() == '/' && word.find_first_of("{[?") != std::string_view::npos) {
+  if (in_flow && rest.front() == '/' && word.find_first_of("{[?") != std::string_view::npos) {
     return "a value inside {} or [] ends at its first bracket, brace or question mark";
   }
   return {};

@@ -27,13 +27,10 @@ int check_command(const std::string& source, bool strict) {
   add_policy_problems(loaded);
   if (loaded.draft) config::add_warnings(*loaded.draft, loaded.diagnostics);
 
-  for (const config::Diagnostic& problem : loaded.diagnostics.sorted()) {
-    const std::string line = loaded.diagnostics.format(problem);
-    if (problem.severity == config::Severity::error) {
-      fmt::print(stdout, "{}\n", line);
-    } else {
-      fmt::print(stderr, "{} (warning)\n", line);
-    }
+  for (config::Diagnostic problem : loaded.diagnostics.sorted()) {
+    const bool warning = problem.severity == config::Severity::warning;
+    if (warning) problem.message.insert(0, "warning: ");
+    fmt::print(warning ? stderr : stdout, "{}\n", loaded.diagnostics.format(problem));
   }
   if (loaded.config) {
     const std::uint64_t tables = policy::LimitStates::bytes_needed(*loaded.config);

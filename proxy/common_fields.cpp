@@ -64,14 +64,14 @@ void append_date(HeadBuffer& out, std::int64_t seconds) {
 }
 
 void append_ratelimit(HeadBuffer& out, const policy::Admission& admission) {
-  if (!admission.show_ratelimit || admission.limit_name.empty()) return;
+  if (!admission.show_ratelimit || admission.policy_name.empty()) return;
   const ratelimit::Decision& decision = admission.decision;
   out.append("RateLimit-Policy: \"");
-  out.append(admission.limit_name);
+  out.append(admission.policy_name);
   append_parameter(out, "\";q=", admission.policy_quota);
   append_parameter(out, ";w=", admission.policy_window);
   out.append("\r\nRateLimit: \"");
-  out.append(admission.limit_name);
+  out.append(admission.policy_name);
   append_parameter(out, "\";r=", decision.admitted ? decision.remaining : 0);
   // Refused: when one more is admitted. Admitted: when the bucket is full again.
   append_parameter(

@@ -1,4 +1,5 @@
-// The control thread: signals, reload, drain, admin port, metrics, health checks. Everything that is not a request.
+// The control thread: signals, reload, drain, admin port, metrics, health checks. Everything that is not a
+// request.
 #pragma once
 
 #include <functional>
@@ -14,8 +15,8 @@ struct ControlOptions {
   std::string revision;
 };
 
-// Runs the proxy in the foreground until a signal has ended it. Returns the process's exit status: 0 after a drain, 1 where the
-// configuration was refused or an address could not be bound (said on stderr).
+// Runs the proxy in the foreground until a signal has ended it. Returns the process's exit status: 0 after a
+// drain, 1 where the configuration was refused or an address could not be bound (said on stderr).
 int run_control(const ControlOptions& options);
 
 }  // namespace sekisho::proxy

@@ -24,7 +24,8 @@ struct PermitWaiter {
 class Permits {
  public:
   // `limit` 0: no bound, and nothing is counted.
-  explicit Permits(std::uint64_t limit) : limit_(static_cast<std::int64_t>(limit)), free_(static_cast<std::int64_t>(limit)) {}
+  explicit Permits(std::uint64_t limit)
+      : limit_(static_cast<std::int64_t>(limit)), free_(static_cast<std::int64_t>(limit)) {}
 
   bool bounded() const { return limit_.load(std::memory_order_relaxed) != 0; }
   // False when none is free or somebody waits already.

@@ -29,9 +29,9 @@ inline constexpr std::size_t outcome_count = 15;
 
 constexpr std::string_view to_string(Outcome outcome) {
   constexpr std::string_view names[outcome_count] = {
-      "proxied",        "limited",    "banned",         "blocked",      "host_rejected",
-      "bad_request",    "too_large",  "client_timeout", "queue_full",   "upstream_error",
-      "client_abort",   "draining",   "tunnel",         "probe",        "internal_error"};
+      "proxied",      "limited",   "banned",         "blocked",    "host_rejected",
+      "bad_request",  "too_large", "client_timeout", "queue_full", "upstream_error",
+      "client_abort", "draining",  "tunnel",         "probe",      "internal_error"};
   return names[static_cast<std::size_t>(outcome)];
 }
 

@@ -141,6 +141,17 @@ void resolve(std::string_view text, Dots dots, std::string& out) {
   out.erase(folded, out.end());
 }
 
+enum class Byte : std::uint8_t { plain, slash, dot, ambiguous };
+
+constexpr std::array<Byte, 256> byte_of = [] {
+  std::array<Byte, 256> table{};
+  for (std::size_t c = 0; c < table.size(); ++c)
+    if (c <= 0x20 || c >= 0x7f || c == '%' || c == '\\' || c == ';') table[c] = Byte::ambiguous;
+  table['/'] = Byte::slash;
+  table['.'] = Byte::dot;
+  return table;
+}();
+
 bool has_dot_segment(std::string_view text) {
   for (std::size_t at = 0; at < text.size();) {
     std::size_t end = text.find('/', at);
@@ -193,11 +204,12 @@ struct PathReadings::Cause {
 
 bool PathReadings::is_clean(std::string_view path) {
   if (path.empty() || path.front() != '/') return false;
-  char before = 0;
+  // What follows a slash decides: a second slash or a dot may be more than itself.
+  bool after_slash = false;
   for (const char c : path) {
-    if (c == '%' || c == '\\' || c == ';' || static_cast<unsigned char>(c - 0x21) > 0x7e - 0x21) return false;
-    if (before == '/' && (c == '/' || c == '.')) return false;
-    before = c;
+    const Byte byte = byte_of[static_cast<unsigned char>(c)];
+    if (byte == Byte::ambiguous || (after_slash && byte != Byte::plain)) return false;
+    after_slash = byte == Byte::slash;
   }
   return true;
 }

@@ -34,7 +34,7 @@ class PathReadings {
  public:
   static constexpr std::size_t max_readings = 32;
   // Bytes that may be written for one path, over all ways of reading it: the work that a client can cause.
-  static constexpr std::size_t max_work = 512 * 1024;
+  static constexpr std::size_t max_work = 160 * 1024;
 
   // Reads the path of a request-target in any form. The readings view into `target` or into this, and hold
   // until the next read().

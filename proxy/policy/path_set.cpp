@@ -61,11 +61,16 @@ PathMatch PathSet::matches(std::string_view reading) const {
 }
 
 PathMatch PathSet::matches_any(const PathReadings& readings) const {
+  // The usual reading can give the reason its name; the others would cost what a client asks for and change
+  // nothing.
+  if (readings.incomplete()) {
+    const PathMatch match = matches(readings.usual());
+    return match ? match : PathMatch{true, readings.usual(), {}, {}};
+  }
   for (const std::string_view reading : readings.all())
     if (const PathMatch match = by_patterns(reading)) return match;
   for (const std::string_view reading : readings.all())
     if (const PathMatch match = by_expressions(reading)) return match;
-  if (readings.incomplete()) return {true, readings.usual(), {}, {}};
   return {};
 }
 

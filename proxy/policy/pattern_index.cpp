@@ -29,7 +29,7 @@ void PatternIndex::build() {
       case PathPattern::Kind::glob: {
         // "/" alone is in every path.
         const std::string_view required = pattern.required_text();
-        if (required.size() <= 1) {
+        if (required.empty() || required == "/") {
           always_.push_back(number);
         } else {
           triggers_.add(required.substr(0, trigger_length), number);

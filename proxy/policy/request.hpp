@@ -52,7 +52,7 @@ struct Request {
   std::string_view target;  // the request-target, byte for byte
   unsigned version = 11;    // 10 or 11
   std::span<const Field> fields;
-  config::IpAddress peer;   // a peer on a UNIX socket is 127.0.0.1
+  config::IpAddress peer;  // a peer on a UNIX socket is 127.0.0.1
 };
 
 }  // namespace sekisho::policy

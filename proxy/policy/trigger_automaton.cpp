@@ -1,6 +1,8 @@
 #include "proxy/policy/trigger_automaton.hpp"
 
+#include <algorithm>
 #include <cassert>
+#include <cstdlib>
 
 namespace sekisho::policy {
 
@@ -9,20 +11,18 @@ void TriggerAutomaton::add(std::string_view text, std::uint32_t id) {
   texts_.push_back({text, id});
 }
 
-void TriggerAutomaton::insert(std::string_view text, std::uint32_t id) {
+std::uint32_t TriggerAutomaton::grow(std::string_view text) {
   std::uint32_t node = 0;
   for (const char c : text) {
-    std::uint32_t& next = next_[node * classes_ + class_of_[static_cast<unsigned char>(c)]];
-    if (next == none) {
-      next = static_cast<std::uint32_t>(nodes_.size());
-      node = next;
+    const std::size_t at = node * classes_ + class_of_[static_cast<unsigned char>(c)];
+    if (next_[at] == none) {
+      next_[at] = static_cast<std::uint32_t>(nodes_.size());
       nodes_.emplace_back();
       next_.resize(next_.size() + classes_, none);
-    } else {
-      node = next;
     }
+    node = next_[at];
   }
-  nodes_[node].ids.push_back(id);
+  return node;
 }
 
 void TriggerAutomaton::build() {
@@ -36,7 +36,15 @@ void TriggerAutomaton::build() {
   }
   nodes_.emplace_back();
   next_.assign(classes_, none);
-  for (const Text& text : texts_) insert(text.text, text.id);
+  // Level by level, so that the rows near the root, where nearly every scan stays, lie close together.
+  std::size_t longest = 0;
+  for (const Text& text : texts_) longest = std::max(longest, text.text.size());
+  for (std::size_t length = 1; length <= longest; ++length)
+    for (const Text& text : texts_) grow(text.text.substr(0, length));
+  for (const Text& text : texts_) nodes_[grow(text.text)].ids.push_back(text.id);
+
+  // More would need patterns of a gigabyte.
+  if (next_.size() >= heard_bit) std::abort();
 
   // Breadth first: a node's fallback, the longest shorter text it ends with, is complete before the node is.
   std::vector<std::uint32_t> fallback(nodes_.size(), 0);
@@ -65,6 +73,7 @@ void TriggerAutomaton::build() {
       }
     }
   }
+  for (std::uint32_t& next : next_) next = next * classes_ | (heard_[next] != none ? heard_bit : 0);
   texts_.clear();
 }
 

@@ -23,10 +23,12 @@ class TriggerAutomaton {
   template <class Visit>
   bool scan(std::string_view text, Visit visit) const {
     if (nodes_.empty()) return false;
-    std::uint32_t node = 0;
+    std::uint32_t row = 0;
     for (const char c : text) {
-      node = next_[node * classes_ + class_of_[static_cast<unsigned char>(c)]];
-      for (std::uint32_t found = heard_[node]; found != none; found = nodes_[found].heard_shorter) {
+      const std::uint32_t next = next_[row + class_of_[static_cast<unsigned char>(c)]];
+      row = next & ~heard_bit;
+      if ((next & heard_bit) == 0) continue;
+      for (std::uint32_t found = heard_[row / classes_]; found != none; found = nodes_[found].heard_shorter) {
         for (const std::uint32_t id : nodes_[found].ids)
           if (visit(id)) return true;
       }
@@ -36,6 +38,7 @@ class TriggerAutomaton {
 
  private:
   static constexpr std::uint32_t none = ~std::uint32_t{0};
+  static constexpr std::uint32_t heard_bit = std::uint32_t{1} << 31;
   struct Text {
     std::string_view text;
     std::uint32_t id;
@@ -45,7 +48,8 @@ class TriggerAutomaton {
     std::uint32_t heard_shorter = none;  // the next shorter text that ends here too
   };
 
-  void insert(std::string_view text, std::uint32_t id);
+  // The node at the end of `text`, made with all on the way to it where they are not there yet.
+  std::uint32_t grow(std::string_view text);
 
   std::vector<Text> texts_;  // until build()
   std::vector<Node> nodes_;

@@ -21,7 +21,7 @@ TEST(Describe, ARate) {
   EXPECT_EQ(
       described("limits: [{name: sign-in, match: {paths: [/users/sign_in], methods: POST}, rate: 5/min}]"),
       "limit sign-in: requests by paths /users/sign_in and methods POST\n"
-      "  each client_ip may make 5 requests at once, and then one every 12s (5 in 1min).\n"
+      "  Each client_ip may make 5 requests at once, and then one every 12s (5 in 1min).\n"
       "  The most in any 1min: 10 requests.\n"
       "  Who is refused (with 429) may return after 12s at most; after 1min without a request all 5 are "
       "there again.\n");
@@ -44,6 +44,12 @@ TEST(Describe, ABlockWithABan) {
                               "refused, each time twice as long, up to 1d."));
 }
 
+TEST(Describe, ARefusalThatBansAtOnceIsNoShortWait) {
+  const std::string text = described("limits: [{name: a, rate: 5/s, ban: 1h}]");
+  EXPECT_THAT(text, HasSubstr("is banned at once"));
+  EXPECT_THAT(text, Not(HasSubstr("may return")));
+}
+
 TEST(Describe, BanTerms) {
   const std::string text =
       described("limits: [{name: a, rate: 5/s, ban: {after: 20, within: 1min, for: 1h, scope: match}}]");
@@ -63,9 +69,9 @@ TEST(Describe, KeysAndShadow) {
   const std::string text = described(
       "limits: [{name: a, rate: 1/s, key: global, shadow: true}, {name: b, rate: 1/s, key: [client_ip, "
       "path]}]");
-  EXPECT_THAT(text, HasSubstr("all clients together may make 1 request at once"));
+  EXPECT_THAT(text, HasSubstr("All clients together may make 1 request at once"));
   EXPECT_THAT(text, HasSubstr("Shadow: it counts and logs, and refuses nothing."));
-  EXPECT_THAT(text, HasSubstr("each client_ip with path may"));
+  EXPECT_THAT(text, HasSubstr("Each client_ip with path may"));
 }
 
 TEST(Describe, Memory) {

@@ -205,6 +205,16 @@ TEST(Engine, SpellingsOfOnePathShareABucket) {
   EXPECT_EQ(gate.admission.key, "203.0.113.9,/login");
 }
 
+TEST(Engine, EachLimitCountsThePathAsItReadIt) {
+  Gate gate(R"(
+limits:
+  - {name: any, match: {paths: ["/**"]}, key: path, rate: 5/min}
+  - {name: admin, match: {paths: [/admin]}, key: path, rate: 1/min}
+)");
+  EXPECT_EQ(gate.get("/%2561dmin"), "proxied");
+  EXPECT_EQ(gate.get("/admin"), "limited by admin");
+}
+
 TEST(Engine, KeysTellClientsApart) {
   Gate gate("limits: [{name: l, rate: 1/min}]");
   EXPECT_EQ(gate.get("/", "203.0.113.1"), "proxied");

@@ -20,7 +20,8 @@ struct Buffers : testing::Test {
     std::array<boost::asio::const_buffer, 256> buffers;
     const std::size_t count = chain.peek(buffers, offset);
     std::string all;
-    for (std::size_t i = 0; i < count; ++i) all.append(static_cast<const char*>(buffers[i].data()), buffers[i].size());
+    for (std::size_t i = 0; i < count; ++i)
+      all.append(static_cast<const char*>(buffers[i].data()), buffers[i].size());
     return all;
   }
 };

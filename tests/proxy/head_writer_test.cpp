@@ -245,6 +245,7 @@ policy::Admission limited() {
   policy::Admission admission;
   admission.outcome = policy::Outcome::limited;
   admission.limit_name = "login";
+  admission.policy_name = "login";
   admission.show_ratelimit = admission.show_retry_after = true;
   admission.policy_quota = 30;
   admission.policy_window = 60;

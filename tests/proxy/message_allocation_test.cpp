@@ -64,6 +64,7 @@ TEST(MessageAllocation, AWarmExchangeAllocatesNothing) {
   admission.origin_target = "/users/sign_in";
   admission.outcome = policy::Outcome::limited;
   admission.limit_name = "login";
+  admission.policy_name = "login";
   admission.show_ratelimit = admission.show_retry_after = true;
   const std::uint64_t random[2] = {1, 2};
   char scratch[32];

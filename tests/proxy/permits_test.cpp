@@ -80,7 +80,8 @@ TEST(Permits, ARaisedBoundServesTheQueue) {
   EXPECT_TRUE(granted);
 }
 
-// Threads take, queue, cancel and release at random: never more than the bound at once, and nobody who waits is forgotten.
+// Threads take, queue, cancel and release at random: never more than the bound at once, and nobody who waits
+// is forgotten.
 TEST(Permits, HoldTheirBoundUnderThreads) {
   constexpr int bound = 3, threads = 4, rounds = 20000;
   Permits permits(bound);

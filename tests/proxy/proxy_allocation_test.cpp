@@ -19,18 +19,31 @@ void* counted(std::size_t size) {
 
 }  // namespace
 
-void* operator new(std::size_t size) { return counted(size); }
-void* operator new[](std::size_t size) { return counted(size); }
-void operator delete(void* block) noexcept { std::free(block); }
-void operator delete[](void* block) noexcept { std::free(block); }
-void operator delete(void* block, std::size_t) noexcept { std::free(block); }
-void operator delete[](void* block, std::size_t) noexcept { std::free(block); }
+void* operator new(std::size_t size) {
+  return counted(size);
+}
+void* operator new[](std::size_t size) {
+  return counted(size);
+}
+void operator delete(void* block) noexcept {
+  std::free(block);
+}
+void operator delete[](void* block) noexcept {
+  std::free(block);
+}
+void operator delete(void* block, std::size_t) noexcept {
+  std::free(block);
+}
+void operator delete[](void* block, std::size_t) noexcept {
+  std::free(block);
+}
 
 namespace sekisho::test {
 namespace {
 
 constexpr std::string_view response =
-    "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nX-Runtime: 0.012\r\nContent-Length: 5\r\n\r\nhello";
+    "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nX-Runtime: 0.012\r\nContent-Length: "
+    "5\r\n\r\nhello";
 
 constexpr std::string_view yaml = R"(
 listen: 127.0.0.1:0
@@ -44,8 +57,10 @@ limits:
 )";
 
 constexpr std::string_view admitted =
-    "GET /articles/17?page=2 HTTP/1.1\r\nHost: www.example.jp\r\nX-Forwarded-For: 198.51.100.7\r\nAccept: text/html\r\n"
-    "User-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\nCookie: session=abcdef\r\nX-Amzn-Trace-Id: Root=1-abc\r\n\r\n";
+    "GET /articles/17?page=2 HTTP/1.1\r\nHost: www.example.jp\r\nX-Forwarded-For: 198.51.100.7\r\nAccept: "
+    "text/html\r\n"
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\nCookie: session=abcdef\r\nX-Amzn-Trace-Id: "
+    "Root=1-abc\r\n\r\n";
 
 constexpr std::string_view refused =
     "GET /phpmyadmin/index.php HTTP/1.1\r\nHost: www.example.jp\r\nX-Forwarded-For: 198.51.100.8\r\n\r\n";
@@ -83,8 +98,12 @@ void expect_no_allocations(std::string_view request, int status) {
   ::close(connection);
 }
 
-TEST(Allocations, NoneInTenThousandProxiedRequests) { expect_no_allocations(admitted, 200); }
-TEST(Allocations, NoneInTenThousandRefusals) { expect_no_allocations(refused, 403); }
+TEST(Allocations, NoneInTenThousandProxiedRequests) {
+  expect_no_allocations(admitted, 200);
+}
+TEST(Allocations, NoneInTenThousandRefusals) {
+  expect_no_allocations(refused, 403);
+}
 
 }  // namespace
 }  // namespace sekisho::test

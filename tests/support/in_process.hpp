@@ -1,4 +1,5 @@
-// The data plane in the test's own process, in front of an origin that allocates nothing: for tests that count.
+// The data plane in the test's own process, in front of an origin that allocates nothing: for tests that
+// count.
 #pragma once
 
 #include <netinet/in.h>
@@ -91,7 +92,8 @@ class InProcessServer {
   InProcessServer(const std::string& yaml, std::uint16_t upstream_port, unsigned workers = 1)
       : loaded_(config::load_text(yaml, "test.yaml", std::filesystem::temp_directory_path())),
         states_(ratelimit::Secret{1, 2}, workers) {
-    if (!loaded_.config) throw std::runtime_error(loaded_.diagnostics.format(loaded_.diagnostics.all().front()));
+    if (!loaded_.config)
+      throw std::runtime_error(loaded_.diagnostics.format(loaded_.diagnostics.all().front()));
     log_ = std::make_unique<proxy::AccessLog>(loaded_.config->log, workers);
     upstream_ = std::make_shared<proxy::UpstreamShared>("origin", loaded_.config->upstream->max_in_flight,
                                                         loaded_.config->upstream->max_connections);
