@@ -61,7 +61,8 @@ TEST(ByteRing, OneWriterAndOneReaderAgreeOnEveryByte) {
         std::this_thread::yield();
         continue;
       }
-      std::memset(space.data(), static_cast<int>(i % 251), length);
+      // Not memset, which compilers hide from ThreadSanitizer.
+      for (std::size_t at = 0; at < length; ++at) space[at] = static_cast<char>(i % 251);
       ring.commit(length);
       ++i;
     }
