@@ -3,8 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "config/quotas.hpp"
-#include "proxy/policy/limit_states.hpp"
 #include "tests/config/loading.hpp"
 
 namespace sekisho {
@@ -15,12 +13,12 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-struct Run {
+struct Checked {
   int status;
   std::string out, err;
 };
 
-Run check(std::string_view yaml, bool strict = false) {
+Checked check(std::string_view yaml, bool strict = false) {
   const config::Environment source("SEKISHO_T_CHECK", std::string(yaml));
   testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();
@@ -33,7 +31,7 @@ constexpr std::string_view quiet =
     "upstream: {servers: 127.0.0.1:3000, max_in_flight: 5}\nclient_ip: {trusted_proxies: [loopback]}\n";
 
 TEST(CheckCommand, AGoodFileInPlainWords) {
-  const Run run = check(std::string(quiet) + "limits: [{name: a, rate: 5/min}]\n");
+  const Checked run = check(std::string(quiet) + "limits: [{name: a, rate: 5/min}]\n");
   EXPECT_EQ(run.status, 0);
   EXPECT_THAT(run.out, AllOf(HasSubstr("limit a: every request"), HasSubstr("5 requests at once"),
                              HasSubstr("memory: ")));
@@ -41,7 +39,7 @@ TEST(CheckCommand, AGoodFileInPlainWords) {
 }
 
 TEST(CheckCommand, ProblemsOfShapeAndOfPatternsInOneRun) {
-  const Run run = check(
+  const Checked run = check(
       "upstream: 127.0.0.1:3000\nworkers: 010\nlimits: [{name: a, rate: 5/s, match: {paths: \"~(\"}}]\n");
   EXPECT_EQ(run.status, 1);
   EXPECT_THAT(run.out,
@@ -50,14 +48,14 @@ TEST(CheckCommand, ProblemsOfShapeAndOfPatternsInOneRun) {
 }
 
 TEST(CheckCommand, APatternAloneIsEnoughToRefuse) {
-  const Run run = check(std::string(quiet) + "exempt: [{networks: 10.0.0.0/33}]\n");
+  const Checked run = check(std::string(quiet) + "exempt: [{networks: 10.0.0.0/33}]\n");
   EXPECT_EQ(run.status, 1);
   EXPECT_THAT(run.out, HasSubstr("env:SEKISHO_T_CHECK:3:21: "));
 }
 
 TEST(CheckCommand, WarningsCountOnlyWhenStrict) {
   const std::string yaml = std::string(quiet) + "admin: off\n";
-  const Run lenient = check(yaml);
+  const Checked lenient = check(yaml);
   EXPECT_EQ(lenient.status, 0);
   EXPECT_THAT(lenient.err, HasSubstr("env:SEKISHO_T_CHECK:3:8: warning: admin is off"));
   EXPECT_EQ(check(yaml, true).status, 1);
@@ -69,22 +67,6 @@ TEST(CheckCommand, AnUnreadableSource) {
   EXPECT_EQ(check_command("/nonexistent.yaml", false), 1);
   EXPECT_THAT(testing::internal::GetCapturedStdout(),
               testing::StartsWith("/nonexistent.yaml: cannot be opened"));
-}
-
-// What `check` says is what admit enforces.
-TEST(CheckCommand, QuotasAgreeWithThePolicys) {
-  for (const std::uint64_t tasks : {1U, 2U, 3U, 7U, 100U, 10'000U}) {
-    for (const std::string_view limit :
-         {"rate: 10/s, burst: 40", "rate: 3/min", "rate: 1000/h, burst: 7", "rate: 5/s, per: task"}) {
-      const auto loaded = config::load_below_upstream("fleet: {tasks: " + std::to_string(tasks) +
-                                                      "}\nlimits: [{name: a, " + std::string(limit) + "}]\n");
-      ASSERT_TRUE(loaded.config) << limit;
-      const config::Limit& only = loaded.config->limits.at(0);
-      EXPECT_EQ(config::quota_on_one_task(only, loaded.config->fleet),
-                policy::effective_quota(only, loaded.config->fleet))
-          << limit << tasks;
-    }
-  }
 }
 
 }  // namespace
