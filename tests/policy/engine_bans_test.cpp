@@ -9,12 +9,6 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::Field;
 
-TestRequest path(std::string target) {
-  TestRequest request;
-  request.target = std::move(target);
-  return request;
-}
-
 // Bans.
 
 TEST(Engine, ABanAfterOneRefusalRefusesTheWholeClient) {
