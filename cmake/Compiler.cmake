@@ -12,8 +12,8 @@ target_include_directories(sekisho_compiler INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(sekisho_compiler INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast -Werror
   -fstack-protector-strong)
-# g++ 12 sees overlapping copies in string concatenation where there are none (GCC bug 105329).
-target_compile_options(sekisho_compiler INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
+# g++ 12 sees overlapping copies and uninitialised strings where there are none (GCC bugs 105329, 105562).
+target_compile_options(sekisho_compiler INTERFACE "$<$<CXX_COMPILER_ID:GNU>:-Wno-restrict;-Wno-maybe-uninitialized>")
 if(CCACHE)
   target_compile_options(sekisho_compiler INTERFACE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
 endif()
