@@ -130,8 +130,14 @@ class UpstreamFaultsTest(unittest.TestCase):
             read_head(connection)
             connection.sendall(OK)
 
-        with Client(self.proxy(serve).address) as client:
+        sekisho = self.proxy(serve)
+        with Client(sekisho.address) as client:
             for _ in range(20):
+                # May race with the server's FIN: then it is sent again.
+                self.assertEqual(client.request("GET", "/").status, 200)
+            for _ in range(5):
+                # May not be sent twice, so the FIN must have arrived before it goes out.
+                wait_until(lambda: sekisho.metric("sekisho_upstream_connections", state="idle") == 0, "the FIN to be seen")
                 self.assertEqual(client.request("POST", "/", body=b"x").status, 200)
 
 
