@@ -1,44 +1,11 @@
 // admit allocates nothing once warm.
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 #include "tests/policy/policy_fixture.hpp"
-
-namespace {
-
-std::atomic<std::uint64_t> allocations{0};
-
-void* counted(std::size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-
-}  // namespace
-
-// Free stores in every form that the library does not route through these.
-void* operator new(std::size_t size) {
-  return counted(size);
-}
-void* operator new[](std::size_t size) {
-  return counted(size);
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete[](void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
-void operator delete[](void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
+#include "tests/support/allocation_counter.hpp"
 
 namespace sekisho::policy {
 namespace {
+
+using test::allocations;
 
 TEST(AdmitAllocation, NoneOverTenThousandRequests) {
   Gate gate(R"(

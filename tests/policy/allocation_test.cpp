@@ -1,34 +1,15 @@
 // Warm, the parts that stand on every request's way allocate nothing.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 #include "proxy/policy/client_address.hpp"
 #include "proxy/policy/host_guard.hpp"
 #include "proxy/policy/path_set.hpp"
-
-namespace {
-std::atomic<std::size_t> allocations{0};
-}
-
-// NOLINTBEGIN: replacing the global operators is what this file is for.
-void* operator new(std::size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
-// NOLINTEND
+#include "tests/support/allocation_counter.hpp"
 
 namespace sekisho::policy {
 namespace {
+
+using test::allocations;
 
 // Allocations of the second of two calls.
 template <class Call>

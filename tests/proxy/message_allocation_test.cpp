@@ -1,47 +1,16 @@
 // Reading and writing heads allocates nothing once the vectors of fields are warm.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <new>
-
 #include "proxy/chunk_decoder.hpp"
 #include "proxy/head_writer.hpp"
 #include "proxy/request_parser.hpp"
 #include "proxy/response_parser.hpp"
-
-namespace {
-
-unsigned long allocations = 0;
-
-void* counted(std::size_t size) {
-  ++allocations;
-  if (void* block = std::malloc(size)) return block;
-  throw std::bad_alloc();
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) {
-  return counted(size);
-}
-void* operator new[](std::size_t size) {
-  return counted(size);
-}
-void operator delete(void* block) noexcept {
-  std::free(block);
-}
-void operator delete[](void* block) noexcept {
-  std::free(block);
-}
-void operator delete(void* block, std::size_t) noexcept {
-  std::free(block);
-}
-void operator delete[](void* block, std::size_t) noexcept {
-  std::free(block);
-}
+#include "tests/support/allocation_counter.hpp"
 
 namespace sekisho::proxy {
 namespace {
+
+using test::allocations;
 
 constexpr std::string_view request =
     "POST /users/sign_in HTTP/1.1\r\nHost: www.example.jp\r\nContent-Length: 5\r\nConnection: keep-alive, "
@@ -92,7 +61,7 @@ TEST(MessageAllocation, AWarmExchangeAllocatesNothing) {
     ASSERT_EQ(request_parser.parse("GET / HTTP/1.1\r\nHost : a", request_head).error_status, 400U);
   };
   exchange();
-  const auto before = allocations;
+  const auto before = allocations.load();
   for (int i = 0; i < 1000; ++i) exchange();
   EXPECT_EQ(allocations - before, 0U);
 }

@@ -2,41 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <new>
 
+#include "tests/support/allocation_counter.hpp"
 #include "tests/support/in_process.hpp"
-
-namespace {
-
-std::atomic<bool> counting{false};
-std::atomic<std::uint64_t> allocations{0};
-
-void* counted(std::size_t size) {
-  if (counting.load(std::memory_order_relaxed)) allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* block = std::malloc(size)) return block;
-  throw std::bad_alloc();
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) {
-  return counted(size);
-}
-void* operator new[](std::size_t size) {
-  return counted(size);
-}
-void operator delete(void* block) noexcept {
-  std::free(block);
-}
-void operator delete[](void* block) noexcept {
-  std::free(block);
-}
-void operator delete(void* block, std::size_t) noexcept {
-  std::free(block);
-}
-void operator delete[](void* block, std::size_t) noexcept {
-  std::free(block);
-}
 
 namespace sekisho::test {
 namespace {
@@ -88,13 +56,12 @@ void expect_no_allocations(std::string_view request, int status) {
   InProcessServer server{std::string(yaml), origin.port()};
   const int connection = connect_to(server.port());
   for (int i = 0; i < 2000; ++i) ASSERT_EQ(exchange(connection, request), status);
-  allocations = 0;
-  counting = true;
+  const std::uint64_t before = allocations.load();
   int wrong = 0;
   for (int i = 0; i < 10000; ++i) wrong += exchange(connection, request) == status ? 0 : 1;
-  counting = false;
+  const std::uint64_t counted_here = allocations.load() - before;
   EXPECT_EQ(wrong, 0);
-  EXPECT_EQ(allocations.load(), 0u);
+  EXPECT_EQ(counted_here, 0u);
   ::close(connection);
 }
 

@@ -2,9 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <atomic>
-#include <cstdlib>
-#include <new>
 
 #include "ratelimit/bans.hpp"
 #include "ratelimit/charge_all.hpp"
@@ -13,24 +10,12 @@
 // Sanitizers have operators of their own.
 #ifndef SEKISHO_SANITIZED
 
-namespace {
-std::atomic<std::uint64_t> allocations{0};
-}  // namespace
-
-void* operator new(std::size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
+#include "tests/support/allocation_counter.hpp"
 
 namespace sekisho::ratelimit {
 namespace {
+
+using test::allocations;
 
 using namespace std::chrono_literals;
 
