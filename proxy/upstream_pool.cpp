@@ -30,8 +30,6 @@ void UpstreamPool::put(std::unique_ptr<UpstreamConnection> connection, Instant n
   if (connection->shared != server_ || connection->broken || connection->eof || !connection->in.empty())
     return;
   if (server_->connections.waiting() > 0) return;
-  const std::size_t share = bound_ / counts_.size();
-  if (idle_.size() >= share && total_idle() >= bound_) return;
   connection->reused = true;
   connection->idle_since = now;
   connection->in.make_room(BlockChain::block_size, BlockChain::block_size);
