@@ -1,6 +1,7 @@
 #include "proxy/acceptor.hpp"
 
 #include <fmt/format.h>
+#include <linux/filter.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -89,6 +90,21 @@ std::string Acceptor::bound_address() const {
 
 void Acceptor::start() {
   wait();
+}
+
+// A classic BPF program on the listening socket, which sees each segment from its TCP header on: what carries
+// an ACK passes, a first SYN does not. Where it cannot be had (a UNIX socket, a sandboxed kernel), a
+// connection made within the instant of the close is reset, as everywhere.
+void Acceptor::turn_away() {
+  constexpr std::uint32_t flags_offset = 13, ack = 0x10;
+  sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, flags_offset),
+      BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, ack, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0xffff),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+  };
+  const sock_fprog filter{.len = std::size(program), .filter = program};
+  ::setsockopt(listener_.native_handle(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
 }
 
 void Acceptor::stop() {

@@ -28,6 +28,9 @@ class Acceptor {
 
   // On the first worker's thread:
   void start();
+  // The kernel lets new handshakes pass unanswered from here on; those under way complete. Their clients try
+  // again until stop() has them refused, so no connection is made that stop() would have to reset.
+  void turn_away();
   // Takes what the backlog holds, then closes.
   void stop();
 

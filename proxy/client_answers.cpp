@@ -109,6 +109,7 @@ Task<void> ClientConnection::discard_body() {
 // reset, and could take the last answer with it (RFC 9112, 9.6).
 Task<void> ClientConnection::linger() {
   co_await drain_output(0);
+  link_.book_read();
   if (cut_ || link_.gone() || link_.eof) co_return;
   const Instant deadline = now() + longest_linger;
   link_.stream->shutdown_send();

@@ -262,6 +262,7 @@ Task<void> ClientConnection::handle() {
   }
   if (!exchange.head.keep_alive) over_ = true;
   finish();
+  co_await leave_body(exchange);
   // What was read beyond the body begins the next request.
   if (!over_ && !exchange.body_in.empty()) link_.in.prepend(exchange.body_in.unread());
   exchange.reset();
@@ -274,6 +275,19 @@ Task<void> ClientConnection::handle() {
         {worker_.current().config->client.max_header_bytes, worker_.current().config->client.max_headers});
     exchange.started = now();
   }
+}
+
+// The exchange's buffer goes back to the pool, and to another connection from there: where the connection
+// goes on (to send the rest and linger), nothing may be read into it any more.
+Task<void> ClientConnection::leave_body(const Exchange& exchange) {
+  if (!link_.reading_into(exchange.body_in)) co_return;
+  if (cut_ || link_.gone()) {
+    link_.abandon_read();
+    co_return;
+  }
+  link_.stream->cancel_read();
+  while (link_.stream->read_pending()) co_await wakeup_;
+  link_.book_read();
 }
 
 Task<void> ClientConnection::drain_output(std::size_t down_to) {

@@ -51,6 +51,8 @@ class ClientConnection final : public StreamListener, public DeadlineNode {
   Task<void> handle();  // route and admit, then forward or answer
   void finish();
 
+  Task<void> leave_body(const Exchange& exchange);
+
   // Idle: waits without a buffer once the client has been silent for a second.
   Task<void> wait_idle(Instant since);
 

@@ -7,6 +7,8 @@ namespace sekisho::proxy {
 namespace {
 
 constexpr auto look_every = std::chrono::milliseconds(20);
+// Longer than a round trip between the balancer and the task.
+constexpr auto handshake_time = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -20,6 +22,15 @@ void Drain::begin() {
   deadline_ = now + shutdown_.drain;
   server_.announce_drain();
   timer_.expires_at(now + std::min(shutdown_.grace, shutdown_.drain));
+  timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) turn_away();
+  });
+}
+
+void Drain::turn_away() {
+  server_.turn_away();
+  timer_.expires_at(
+      std::min<ratelimit::Instant>(std::chrono::steady_clock::now() + handshake_time, deadline_));
   timer_.async_wait([this](boost::system::error_code error) {
     if (!error) stop_accepting();
   });

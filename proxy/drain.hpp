@@ -1,4 +1,4 @@
-// The steps from a signal to the end of the last exchange (docs/operations.md, "Signals").
+// The steps from a signal to the end of the last exchange (docs/operations.md, "Draining").
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -10,8 +10,8 @@
 
 namespace sekisho::proxy {
 
-// grace: still accepting, everything says that it ends; then the listeners close, and what is open may finish
-// until drain is over. Used on the io_context's thread alone.
+// grace: still accepting, everything says that it ends; then new handshakes go unanswered for a moment, the
+// listeners close, and what is open may finish until drain is over. Used on the io_context's thread alone.
 class Drain {
  public:
   // `finished` is called once, when nothing is open any more or the time is over.
@@ -22,6 +22,7 @@ class Drain {
   void begin();
 
  private:
+  void turn_away();
   void stop_accepting();
   void look();
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
 #include <span>
 #include <string_view>
@@ -10,7 +11,9 @@
 
 namespace sekisho::proxy {
 
-// Bytes [begin, end) are unread. Holds memory of the pool only while it needs to.
+// Bytes [begin, end) are unread. Holds memory of the pool only while it needs to. While a read into space()
+// is pending the buffer is pinned: to move or release it then would let the kernel write into what is another
+// connection's memory by now, so that aborts.
 class InputBuffer {
  public:
   explicit InputBuffer(BufferPool& pool) : pool_(pool) {}
@@ -21,6 +24,8 @@ class InputBuffer {
   std::string_view unread() const { return {data_ + begin_, end_ - begin_}; }
   bool empty() const { return begin_ == end_; }
   std::span<char> space() { return {data_ + end_, capacity_ - end_}; }
+  void pin() { pinned_ = true; }
+  void unpin() { pinned_ = false; }
   void filled(std::size_t n) { end_ += n; }
   void consume(std::size_t n) { begin_ += n; }
 
@@ -28,6 +33,7 @@ class InputBuffer {
   // the unread bytes to the front, or growing to at most `most` bytes. Views into the buffer are void
   // afterwards. False when it is as large as it may be, and full.
   bool make_room(std::size_t first_size, std::size_t most) {
+    must_not_be_pinned();
     if (begin_ == end_) {
       begin_ = end_ = 0;
       if (capacity_ < first_size) release();
@@ -51,6 +57,7 @@ class InputBuffer {
 
   // Puts bytes in front of everything unread (what was read too far and belongs to the next message).
   void prepend(std::string_view bytes) {
+    must_not_be_pinned();
     const std::size_t held = end_ - begin_;
     const std::size_t wanted = BufferPool::size_for(held + bytes.size() + 1);
     char* fresh = pool_.take(wanted, true);
@@ -64,6 +71,7 @@ class InputBuffer {
 
   // Gives the memory back; whatever was unread is gone.
   void release() {
+    must_not_be_pinned();
     if (data_ != nullptr) pool_.give(data_, capacity_);
     data_ = nullptr;
     capacity_ = begin_ = end_ = 0;
@@ -72,6 +80,9 @@ class InputBuffer {
   std::size_t capacity() const { return capacity_; }
 
  private:
+  void must_not_be_pinned() const {
+    if (pinned_) std::abort();
+  }
   void grow(std::size_t size) {
     char* larger = pool_.take(size, true);
     std::memcpy(larger, data_, end_);
@@ -83,6 +94,7 @@ class InputBuffer {
   BufferPool& pool_;
   char* data_ = nullptr;
   std::size_t capacity_ = 0, begin_ = 0, end_ = 0;
+  bool pinned_ = false;
 };
 
 }  // namespace sekisho::proxy

@@ -7,16 +7,19 @@ namespace sekisho::proxy {
 void Link::arm_read(InputBuffer& target) {
   if (eof || broken || stream->read_pending() || target.space().empty()) return;
   target_ = &target;
+  target.pin();
   stream->start_read(target.space());
 }
 
 bool Link::book_read() {
   const auto outcome = stream->take_read();
   if (!outcome) return false;
+  if (target_ != nullptr) target_->unpin();
   if (outcome->bytes > 0) {
     target_->filled(outcome->bytes);
     bytes_read += outcome->bytes;
   }
+  target_ = nullptr;
   if (outcome->eof) eof = true;
   if (outcome->error) broken = true;
   return true;
@@ -93,12 +96,16 @@ void Link::await_writable() {
   if (!stream->write_wait_pending()) stream->start_wait_writable();
 }
 
+void Link::abandon_read() {
+  if (stream) stream->close();
+  if (target_ != nullptr) target_->unpin();
+  target_ = nullptr;
+}
+
 void Link::close() {
-  if (stream) {
-    stream->set_listener(nullptr);
-    stream->close();
-    stream.reset();
-  }
+  if (stream) stream->set_listener(nullptr);
+  abandon_read();
+  stream.reset();
 }
 
 }  // namespace sekisho::proxy

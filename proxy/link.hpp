@@ -40,6 +40,8 @@ class Link {
   // Books a completed read. True when anything changed: bytes, eof or broken.
   bool book_read();
   bool readable() const { return !eof && !broken; }
+  // Whether a read is pending that will land in `buffer`, which must then keep its memory.
+  bool reading_into(const InputBuffer& buffer) const { return target_ == &buffer; }
 
   // Sends all of it, in order: what the kernel does not take now is copied to `out`. `hold`: only queue it,
   // for one send with what follows.
@@ -48,6 +50,8 @@ class Link {
   // Tries again what is queued; waits for writability where some of it stays.
   void flush(Instant now);
 
+  // Closes the socket, so that a pending read touches its buffer no more.
+  void abandon_read();
   bool gone() const { return broken || send_failed; }
   void close();
 

@@ -85,6 +85,12 @@ void Server::announce_drain() {
   impl_->on_every_worker([](Worker& worker) { worker.announce_drain(); });
 }
 
+void Server::turn_away() {
+  impl_->on_first_worker([this] {
+    for (const auto& acceptor : impl_->acceptors) acceptor->turn_away();
+  });
+}
+
 void Server::stop_accepting(ratelimit::Instant deadline) {
   impl_->on_first_worker([this] {
     for (const auto& acceptor : impl_->acceptors) acceptor->stop();

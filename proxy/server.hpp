@@ -28,9 +28,10 @@ class Server {
   void apply(std::vector<std::unique_ptr<Snapshot>> snapshots);
 
   // Steps of a drain. announce_drain: still accepting, every response says Connection: close, the probe
-  // answers 503. stop_accepting: listeners close once their backlog is empty, idle connections close, tunnels
-  // close evenly until `deadline`.
+  // answers 503. turn_away: no new handshake is answered, those under way complete. stop_accepting: listeners
+  // close once their backlog is empty, idle connections close, tunnels close evenly until `deadline`.
   void announce_drain();
+  void turn_away();
   void stop_accepting(ratelimit::Instant deadline);
   // Exchanges, tunnels and connections still open over all workers.
   std::uint64_t open_connections() const;

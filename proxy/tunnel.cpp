@@ -41,6 +41,12 @@ void Tunnel::carry(Link& from, InputBuffer& read_into, Link& to, bool& closed) {
   }
 }
 
+// Whether nothing more will go from one side to the other. A side that takes nothing any more may have sent
+// its last words first: the other direction goes on until they are delivered.
+bool Tunnel::over(const Link& from, const Link& to, bool closed) {
+  return closed || to.gone() || (from.broken && to.out.empty());
+}
+
 void Tunnel::arm(Link& from, InputBuffer& read_into, const Link& to) {
   if (to.out.size() >= most_queued || from.stream->read_pending()) return;
   read_into.make_room(read_size, read_size);
@@ -63,8 +69,8 @@ Task<void> Tunnel::run() {
     carry(upstream, upstream.in, client, client_closed);
     exchange_.request_body.received += upstream.bytes_written - upstream_bytes;
     exchange_.body_bytes_out += client.bytes_written - client_bytes;
-    if (client.gone() || upstream.gone() || client_.cut_) break;
-    if (client_closed && upstream_closed) break;
+    if (client_.cut_) break;
+    if (over(client, upstream, upstream_closed) && over(upstream, client, client_closed)) break;
     const Instant deadline = std::min(progress + timeout_, client_.tunnel_end_);
     if (client_.now() >= deadline) break;
     arm(client, exchange_.body_in, upstream);
@@ -72,7 +78,8 @@ Task<void> Tunnel::run() {
     client_.sleep_until(deadline);
     co_await client_.wakeup_;
   }
-  if (!client_closed || !upstream_closed) client_.cut_ = true;
+  const bool told_all = over(client, upstream, upstream_closed) && over(upstream, client, client_closed);
+  if (!told_all) client_.cut_ = true;
 }
 
 }  // namespace sekisho::proxy

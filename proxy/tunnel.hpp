@@ -17,6 +17,7 @@ class Tunnel {
 
  private:
   void carry(Link& from, InputBuffer& read_into, Link& to, bool& closed);
+  static bool over(const Link& from, const Link& to, bool closed);
   void arm(Link& from, InputBuffer& read_into, const Link& to);
 
   ClientConnection& client_;

@@ -1,6 +1,7 @@
 """Bodies of any size and shape, with bounded memory, and clients and upstreams of every patience."""
 
 import json
+import socket
 import threading
 import time
 import unittest
@@ -157,6 +158,52 @@ upstream:
             sender.join()
             self.assertEqual(got, sent)
         wait_until(lambda: self.sekisho.metric("sekisho_tunnels_active") == 0, "the tunnel's end is counted")
+
+    def test_a_tunnel_delivers_the_last_words_of_a_side_that_listens_no_more(self):
+        words = b"x" * 20_000_000  # more than the sockets on the way hold
+
+        def serve(connection, _):
+            read_head(connection)
+            # On a UNIX socket the other side's next write fails at once, however much it has yet to read.
+            connection.shutdown(socket.SHUT_RD)
+            connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+            connection.sendall(words)
+
+        upstream = self.enterContext(ScriptedUpstream(serve, unix=True))
+        sekisho = self.enterContext(Sekisho(upstream.upstream)).wait_upstream()
+        with Client(sekisho.address) as client:
+            client.send(b"GET /echo HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+            self.assertEqual(client.response().status, 101)
+            client.send(b"is anybody there?")
+            got = len(client.buffer)
+            while piece := client.socket.recv(65536):
+                got += len(piece)
+            self.assertEqual(got, len(words))
+
+    def test_bytes_after_an_early_answer_touch_no_other_connection(self):
+        """A client goes on sending a body that nobody wants any more, while another's head waits in a buffer of the same size."""
+
+        def serve(connection, _):
+            read_head(connection)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno")
+            while connection.recv(65536):
+                pass
+
+        upstream = self.enterContext(ScriptedUpstream(serve))
+        sekisho = self.enterContext(Sekisho(upstream.upstream)).wait_upstream()
+        for _ in range(3):
+            with Client(sekisho.address) as sender, Client(sekisho.address) as bystander:
+                sender.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500000\r\n\r\n" + b"b" * 70_000)
+                self.assertEqual(sender.response().text, "no")
+                head = request_bytes("GET", "/", [("Cookie", "c" * 5000), ("Accept", "a" * 5000)])
+                bystander.send(head[:-2])
+                wait_until(
+                    lambda: sekisho.metric("sekisho_client_connections", state="active") == 1, "the head waits in its buffer"
+                )
+                sender.send(b"\0" * 4000)
+                self.assertTrue(sender.at_end())
+                bystander.send(head[-2:])
+                self.assertEqual(bystander.response().status, 200)
 
     def test_a_slow_reader_frees_the_upstream(self):
         """A response that fits the buffer is taken from the upstream at once, though its client reads nothing."""

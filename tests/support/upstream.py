@@ -1,17 +1,27 @@
 """An upstream that behaves as badly as a test wants: a function serves each connection."""
 
+import os
 import socket
+import tempfile
 import threading
 
 
 class ScriptedUpstream:
     """serve(connection, number) runs in a thread for each connection accepted; number counts them from 0."""
 
-    def __init__(self, serve):
+    def __init__(self, serve, unix=False):
         self.serve = serve
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.address = self.listener.getsockname()
-        self.upstream = f"127.0.0.1:{self.address[1]}"
+        self.folder = tempfile.TemporaryDirectory(prefix="sekisho-test-")
+        if unix:
+            self.address = os.path.join(self.folder.name, "upstream.sock")
+            self.listener = socket.socket(socket.AF_UNIX)
+            self.listener.bind(self.address)
+            self.listener.listen(64)
+            self.upstream = f"unix:{self.address}"
+        else:
+            self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+            self.address = self.listener.getsockname()
+            self.upstream = f"127.0.0.1:{self.address[1]}"
         self.accepted = 0
         self.connections = []
         threading.Thread(target=self._accept, daemon=True).start()
@@ -24,6 +34,7 @@ class ScriptedUpstream:
         self.listener.close()
         for connection in self.connections:
             connection.close()
+        self.folder.cleanup()
 
     def _accept(self):
         while True:
