@@ -59,7 +59,7 @@ void ClientConnection::on_deadline(Instant) {
 }
 
 void ClientConnection::cut() {
-  cut_ = true;
+  cut_ = cut_by_drain_ = true;
   ring();
 }
 
@@ -124,7 +124,7 @@ Task<bool> ClientConnection::read_head() {
     const config::Config& config = *worker_.current().config;
     if (over_ || link_.eof) {
       if (exchange_ && !only_line_ends(link_.in.unread())) {
-        exchange_->outcome = policy::Outcome::client_abort;
+        exchange_->outcome = cut_by_drain_ ? policy::Outcome::draining : policy::Outcome::client_abort;
         finish();
       }
       over_ = true;

@@ -32,7 +32,7 @@ class ClientConnection final : public StreamListener, public DeadlineNode {
   void on_stream() override;
   void on_deadline(Instant now) override;
 
-  // Ends it at its next look, wherever it stands.
+  // The drain is over: ends it at its next look, wherever it stands.
   void cut();
   bool in_exchange() const { return exchange_ != nullptr; }
   bool in_tunnel() const { return in_tunnel_; }
@@ -77,7 +77,8 @@ class ClientConnection final : public StreamListener, public DeadlineNode {
   std::unique_ptr<Exchange> exchange_;
   bool served_any_ = false;
   bool over_ = false;  // no further request is read
-  bool cut_ = false;
+  bool cut_ = false;   // closed without another word
+  bool cut_by_drain_ = false;
   bool in_tunnel_ = false;
   Instant tunnel_end_ = Instant::max();
   unsigned served_in_turn_ = 0;

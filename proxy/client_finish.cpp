@@ -35,8 +35,8 @@ void ClientConnection::finish() {
     record.limit = exchange.admission.limit_name;
     record.key = exchange.admission.key;
     record.shadow = exchange.admission.shadow_names;
-  } else {
-    record.client = &peer_;
+  } else if (!worker_.current().engine->trusts(peer_)) {
+    record.client = &peer_;  // else it spoke for somebody whose name could not be read
   }
   record.status = exchange.status;
   record.outcome = exchange.outcome;

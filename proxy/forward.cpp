@@ -37,6 +37,7 @@ Task<void> Forward::run() {
   }
   if (switching_ && end == ForwardEnd::complete) {
     release_permit();
+    book_upstream_time();
     Tunnel tunnel(client_, exchange_);
     co_await tunnel.run();
     co_return;
@@ -101,7 +102,7 @@ void Forward::conclude(ForwardEnd end) {
       exchange_.outcome = policy::Outcome::proxied;
       return;
     case ForwardEnd::client_gone:
-      exchange_.outcome = policy::Outcome::client_abort;
+      exchange_.outcome = client_.cut_by_drain_ ? policy::Outcome::draining : policy::Outcome::client_abort;
       client_.over_ = client_.cut_ = true;
       return;
     case ForwardEnd::client_slow:

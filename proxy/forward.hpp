@@ -15,9 +15,9 @@ namespace sekisho::proxy {
 
 // Why an exchange with the upstream ended as it did, and who is to blame.
 enum class ForwardEnd : std::uint8_t {
-  complete,  // the response is with the client
-  retry,     // nothing can have reached the application: may be sent again
-  client_gone,
+  complete,          // the response is with the client
+  retry,             // nothing can have reached the application: may be sent again
+  client_gone,       // it left, or the drain cut its connection
   client_slow,       // its body came too slowly: 408
   client_malformed,  // its chunked coding broke: 400
   client_too_large,  // its body passed max_body_bytes: 413
@@ -61,6 +61,7 @@ class Forward {
   Task<boost::system::error_code> connect_to(const StreamEndpoint& endpoint, Instant deadline);
   void watch_client();
   void release_upstream(bool reusable);
+  void book_upstream_time();
   void release_permit();
 
   // relay.cpp: both directions at once.

@@ -45,7 +45,7 @@ void collect_requests(const MetricsSources& sources, Families& out) {
   FamilyBuilder requests("requests_total", "Requests by how they ended, each counted once",
                          MetricType::Counter);
   FamilyBuilder durations("request_duration_seconds",
-                          "From the complete head to the last byte of the response, without tunnels",
+                          "From the first byte of the head to the last of the response, without tunnels",
                           MetricType::Histogram);
   for (std::size_t i = 0; i < policy::outcome_count; ++i) {
     const MetricLabels label{{"outcome", outcome_label(i)}};

@@ -161,9 +161,6 @@ std::optional<ForwardEnd> Forward::pump_response() {
     }
     if (response_state_ == ResponseState::done) {
       // The server is free: its connection and permit go back before a slow client has taken the rest.
-      const auto lasted = client_.now() - exchange_.upstream_started;
-      exchange_.upstream_us = std::chrono::duration_cast<std::chrono::microseconds>(lasted).count();
-      client_.worker_.counters.upstream_duration.observe_ns(static_cast<std::uint64_t>(lasted.count()));
       const bool reusable = exchange_.response.keep_alive && request_sent_ && upstream.out.empty() &&
                             !upstream.gone() && !upstream.eof && upstream.in.empty();
       release_upstream(reusable);

@@ -195,9 +195,17 @@ void Forward::release_permit() {
   exchange_.snapshot->upstream->in_flight.release();
 }
 
+// How long the server had the request, however that ended; of the last try where there were several.
+void Forward::book_upstream_time() {
+  const auto lasted = client_.now() - exchange_.upstream_started;
+  exchange_.upstream_us = std::chrono::duration_cast<std::chrono::microseconds>(lasted).count();
+  client_.worker_.counters.upstream_duration.observe_ns(static_cast<std::uint64_t>(lasted.count()));
+}
+
 void Forward::release_upstream(bool reusable) {
   if (!exchange_.upstream) return;
   if (upstream_link_ != nullptr) {
+    book_upstream_time();
     upstream_link_ = nullptr;
     client_.worker_.counters.upstream_active.subtract();
   }

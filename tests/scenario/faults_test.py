@@ -1,11 +1,12 @@
 """What goes wrong on either side gets a clear answer, and never a well-formed half of a response."""
 
 import os
+import signal
 import socket
 import tempfile
 import unittest
 
-from support.http_client import Client, Truncated, fetch
+from support.http_client import Client, Truncated, fetch, request_bytes
 from support.process import free_port, wait_until
 from support.sekisho import Origin, Sekisho, run_command
 from support.upstream import ScriptedUpstream, read_head
@@ -49,6 +50,9 @@ class UpstreamFaultsTest(unittest.TestCase):
             self.assertEqual(fetch(sekisho.address, "/").status, 504)
         self.assertEqual(upstream.accepted, 2, "a request that timed out was sent again")
         self.assertEqual(sekisho.metric("sekisho_upstream_errors_total", reason="timeout"), 2)
+        # A server that failed had the request all the same: its time is told.
+        self.assertGreaterEqual(self.last_line(sekisho)["upstream_ms"], 300)
+        self.assertEqual(sekisho.metric("sekisho_upstream_duration_seconds_count"), 2)
 
     def test_dying_in_a_counted_body_is_a_truncated_response(self):
         def serve(connection, _):
@@ -76,6 +80,21 @@ class UpstreamFaultsTest(unittest.TestCase):
 
             with self.subTest(part=part):
                 self.assertEqual(fetch(self.proxy(serve).address, "/").status, 502)
+
+    def test_what_the_end_of_a_drain_cuts_is_booked_as_draining(self):
+        settings = "shutdown: {grace: 0s, drain: 500ms}\n"
+        sekisho = self.proxy(lambda connection, _: (read_head(connection), connection.recv(1)), settings)
+        with Client(sekisho.address) as asking, Client(sekisho.address) as sending:
+            asking.send(request_bytes("GET", "/"))
+            sending.send(b"GET / HTT")
+            wait_until(
+                lambda: sekisho.metric("sekisho_client_connections", state="active") == 2
+                and sekisho.metric("sekisho_upstream_in_flight") == 1,
+                "both are under way",
+            )
+            sekisho.signal(signal.SIGTERM)
+            self.assertEqual(sekisho.wait(), 0)
+        self.assertEqual([line["outcome"] for line in sekisho.access_log()], ["draining", "draining"])
 
     def test_nonsense_is_502(self):
         heads = [
@@ -172,6 +191,9 @@ class ClientFaultsTest(unittest.TestCase):
                 response = client.response()
                 self.assertEqual((response.status, response.closes), (400, True))
                 self.assertTrue(client.at_end())
+        # A trusted peer speaks for others: whose head it was that could not be read is not known.
+        last = wait_until(self.sekisho.access_log, "an access line")[-1]
+        self.assertEqual((last["client_ip"], last["peer_ip"]), (None, "127.0.0.1"))
 
     def test_bare_addresses_are_421_and_kept(self):
         hosts = "127.0.0.1 127.0.0.1:8080 [::1] [::1]:80 [::ffff:127.0.0.1] 127.0.0.1. 2130706433 0x7f000001 0177.0.0.1 127.1 0x7f.1"
