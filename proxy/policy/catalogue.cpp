@@ -24,12 +24,13 @@ Catalogue::Catalogue() {
     const bool never = line.starts_with('!');
     std::string problem;
     auto pattern = PathPattern::parse(never ? line.substr(1) : line, problem);
-    if (!pattern || groups_.empty() != never) {
+    if (!pattern || (groups_.empty() && !never)) {
       std::fprintf(stderr, "sekisho: the built-in catalogue is broken: %s\n", problem.c_str());
       std::abort();
     }
     if (never) {
-      never_.push_back(std::move(*pattern));
+      const std::uint32_t groups = groups_.empty() ? ~0U : 1U << (groups_.size() - 1);
+      never_.push_back({std::move(*pattern), groups});
       continue;
     }
     index_.add(std::move(*pattern));
@@ -61,13 +62,13 @@ std::vector<std::string_view> Catalogue::entries_of(std::string_view group) cons
 
 const CatalogueEntry* Catalogue::find(std::string_view lowered, std::uint32_t groups,
                                       PatternIndex::Scratch& scratch) const {
-  const int number = index_.find(lowered, scratch, [this, groups](std::uint32_t each) {
-    return (groups >> entries_[each].group & 1U) != 0;
+  const int number = index_.find(lowered, scratch, [&](std::uint32_t each) {
+    const std::uint32_t group = 1U << entries_[each].group;
+    return (groups & group) != 0 && std::none_of(never_.begin(), never_.end(), [&](const Never& never) {
+             return (never.groups & group) != 0 && never.pattern.matches(lowered);
+           });
   });
-  if (number < 0) return nullptr;
-  const bool never = std::any_of(never_.begin(), never_.end(),
-                                 [lowered](const PathPattern& pattern) { return pattern.matches(lowered); });
-  return never ? nullptr : &entries_[static_cast<std::size_t>(number)];
+  return number < 0 ? nullptr : &entries_[static_cast<std::size_t>(number)];
 }
 
 }  // namespace sekisho::policy

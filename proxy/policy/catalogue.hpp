@@ -42,12 +42,18 @@ class Catalogue {
                              PatternIndex::Scratch& scratch) const;
 
  private:
+  // What no entry of these groups may match: folders whose file names are the users' own.
+  struct Never {
+    PathPattern pattern;
+    std::uint32_t groups;
+  };
+
   Catalogue();
 
   std::vector<std::string_view> groups_;
   std::vector<CatalogueEntry> entries_;
   PatternIndex index_;
-  std::vector<PathPattern> never_;  // a few
+  std::vector<Never> never_;  // a few
 };
 
 }  // namespace sekisho::policy

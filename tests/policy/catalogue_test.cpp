@@ -30,6 +30,8 @@ const std::set<std::string> left_alone = {
     "/database/",
     "/administrator/",
     "/sdk",
+    "/remote/login",
+    "/drupal",
     "/config.json",
     "/openapi.json",
     "/api/v1/cluster/info",

@@ -87,7 +87,7 @@ TEST(PathSet, SaysWhatMatched) {
   EXPECT_EQ(set.matches("/my-secret").pattern, "~secret");
   const PathMatch probe = set.matches("/x/WP-Login.php");
   EXPECT_EQ(probe.pattern, "builtin:probes/wordpress");
-  EXPECT_EQ(probe.entry, "/**/wp-login*/**");
+  EXPECT_EQ(probe.entry, "/**/wp-login.*/**");
   EXPECT_FALSE(set.matches("/phpmyadmin"));
   EXPECT_FALSE(set_of({}).matches("/"));
 }
