@@ -13,7 +13,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <chrono>
-#include <set>
+#include <map>
 #include <stdexcept>
 
 #include "proxy/diagnostic_log.hpp"
@@ -108,7 +108,7 @@ class AdminServer::Impl : public std::enable_shared_from_this<Impl> {
     acceptor_.close(ignored);
     pause_.cancel();
     remove_socket();
-    for (Stream* stream : streams_) stream->close();
+    for (const auto& [place, stream] : streams_) stream->close();
   }
 
   std::string bound_address() const {
@@ -142,27 +142,38 @@ class AdminServer::Impl : public std::enable_shared_from_this<Impl> {
       Protocol::socket socket(self->io_);
       const auto [error] = co_await self->acceptor_.async_accept(socket, as_result);
       if (!self->acceptor_.is_open()) co_return;
-      if (error || self->streams_.size() >= max_connections) {
-        // Out of descriptors, or too many callers: neither becomes better by trying again at once.
-        boost::system::error_code ignored;
-        socket.close(ignored);
+      if (error) {
+        // Out of descriptors: that becomes no better by trying again at once.
         self->pause_.expires_after(std::chrono::milliseconds(100));
         co_await self->pause_.async_wait(as_result);
         continue;
       }
+      if (self->streams_.size() >= max_connections) self->close_longest_silent();
       asio::co_spawn(self->io_, serve(self, std::move(socket)), [](const std::exception_ptr&) {});
     }
+  }
+
+  // Callers that say nothing must not keep out the one that asks whether the process is well.
+  void close_longest_silent() {
+    streams_.begin()->second->close();
+    streams_.erase(streams_.begin());
   }
 
   static asio::awaitable<void> serve(std::shared_ptr<Impl> self, Protocol::socket socket) {
     Stream stream(std::move(socket));
     struct Entry {
       Impl& impl;
-      Stream* stream;
-      Entry(Impl& the_impl, Stream& the_stream) : impl(the_impl), stream(&the_stream) {
-        impl.streams_.insert(stream);
+      std::uint64_t place;
+      Entry(Impl& the_impl, Stream& stream) : impl(the_impl), place(impl.next_place_++) {
+        impl.streams_.emplace(place, &stream);
       }
-      ~Entry() { impl.streams_.erase(stream); }
+      ~Entry() { impl.streams_.erase(place); }
+      void asked() {
+        auto node = impl.streams_.extract(place);
+        if (node.empty()) return;  // closed to make room
+        node.key() = place = impl.next_place_++;
+        impl.streams_.insert(std::move(node));
+      }
     } entry(*self, stream);
 
     beast::flat_buffer buffer(max_head + max_body);
@@ -183,6 +194,7 @@ class AdminServer::Impl : public std::enable_shared_from_this<Impl> {
       AdminResponse answer;
       keep_alive = !error && parser.get().keep_alive();
       if (!error) {
+        entry.asked();
         answer = self->call(parser.get());
       } else if (error == http::error::body_limit) {
         answer = {413, "text/plain; charset=utf-8", "the body is too large\n", {}, false};
@@ -220,7 +232,9 @@ class AdminServer::Impl : public std::enable_shared_from_this<Impl> {
   AdminScope scope_;
   std::string token_;
   AdminBackend* backend_;  // nullptr once stopped
-  std::set<Stream*> streams_;
+  // Open connections, in the order in which they last asked something, or else came.
+  std::map<std::uint64_t, Stream*> streams_;
+  std::uint64_t next_place_ = 0;
 };
 
 AdminServer::AdminServer(asio::io_context& io, const config::Endpoint& listen, AdminScope scope,

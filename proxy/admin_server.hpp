@@ -11,7 +11,8 @@
 
 namespace sekisho::proxy {
 
-// Bounded in everything that a caller can make it hold: 64 connections, heads of 16 KiB, bodies of 64 KiB, 10
+// Bounded in everything that a caller can make it hold: 64 connections (one more closes the one that was
+// silent for longest), heads of 16 KiB, bodies of 64 KiB, 10
 // s for a call and 30 s between calls. Used on the io_context's thread alone.
 class AdminServer {
  public:

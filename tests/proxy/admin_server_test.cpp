@@ -6,10 +6,12 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read.hpp>
+#include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <thread>
+#include <vector>
 
 #include "proxy/endpoint_address.hpp"
 
@@ -151,12 +153,16 @@ class AdminSocket : public testing::Test {
     asio::read(socket, asio::dynamic_buffer(answer), error);
     return answer;
   }
-  std::string exchange(std::string_view text) {
+  asio::ip::tcp::socket connect(asio::io_context& io) {
     const std::string address = server_->bound_address();
-    asio::io_context io;
     asio::ip::tcp::socket socket(io);
     const auto port = static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
     socket.connect({asio::ip::address_v4::loopback(), port});
+    return socket;
+  }
+  std::string exchange(std::string_view text) {
+    asio::io_context io;
+    asio::ip::tcp::socket socket = connect(io);
     return exchange(socket, text);
   }
 
@@ -189,6 +195,31 @@ TEST_F(AdminSocket, RefusesWhatIsTooLargeOrNoHttp) {
       exchange("GET /metrics HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
       StartsWith("HTTP/1.1 421"));
   EXPECT_EQ(backend_.reloads, 0);
+}
+
+TEST_F(AdminSocket, SilentCallersKeepNobodyOut) {
+  constexpr const char* last_call = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  start(loopback());
+  asio::io_context io;
+  asio::ip::tcp::socket busy = connect(io);
+  std::vector<asio::ip::tcp::socket> silent;
+  for (int i = 0; i < 62; ++i) {
+    silent.push_back(connect(io));
+    if (i % 2 == 1) asio::write(silent.back(), asio::buffer(std::string_view("GET /hea")));
+  }
+  EXPECT_THAT(exchange(last_call), StartsWith("HTTP/1.1 200")) << "so all before it were accepted";
+  asio::write(busy, asio::buffer(std::string_view("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")));
+  std::string answer;
+  asio::read_until(busy, asio::dynamic_buffer(answer), "ok\n");
+  for (int i = 0; i < 10; ++i) {
+    silent.push_back(connect(io));
+    EXPECT_THAT(exchange(last_call), StartsWith("HTTP/1.1 200"));
+  }
+  boost::system::error_code error;
+  char byte;
+  EXPECT_EQ(silent.front().read_some(asio::buffer(&byte, 1), error), 0u) << "made room";
+  EXPECT_THAT(exchange(busy, last_call), StartsWith("HTTP/1.1 200"))
+      << "it had asked after the silent ones came";
 }
 
 TEST_F(AdminSocket, OnAUnixSocketThatAKilledProcessLeft) {
