@@ -12,9 +12,11 @@
 #include <array>
 #include <boost/asio/post.hpp>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <stdexcept>
 
+#include "proxy/diagnostic_log.hpp"
 #include "proxy/worker.hpp"
 
 namespace sekisho::proxy {
@@ -23,6 +25,7 @@ namespace {
 constexpr unsigned accepts_a_turn = 64;
 constexpr int backlog = 4096;
 constexpr Duration back_off_time = std::chrono::milliseconds(100);
+constexpr Duration say_full_every = std::chrono::minutes(1);
 
 [[noreturn]] void fail(const config::Endpoint& address, const std::string& reason) {
   throw std::runtime_error(fmt::format("cannot listen on {}: {}", address.text, reason));
@@ -156,9 +159,10 @@ void Acceptor::place(int descriptor, int family, const config::IpAddress& peer) 
     if (worker->connections() + worker->incoming() < least->connections() + least->incoming())
       least = worker.get();
   }
-  if (total >= first.current().config->client.max_connections) {
+  if (const std::uint64_t most = first.current().config->client.max_connections; total >= most) {
     first.counters.connections_refused.add();
     ::close(descriptor);
+    say_full(most);
     return;
   }
   if (least == &first) {
@@ -170,6 +174,16 @@ void Acceptor::place(int descriptor, int family, const config::IpAddress& peer) 
     least->client_arrived();
     least->adopt_client(descriptor, family, peer, port);
   });
+}
+
+void Acceptor::say_full(std::uint64_t most) {
+  const Instant now = std::chrono::steady_clock::now();
+  if (said_full_ && now - *said_full_ < say_full_every) return;
+  said_full_ = now;
+  post_event(
+      LogLevel::warning, "connections_refused",
+      fmt::format("{} refuses connections: client.max_connections ({}) are open", bound_address(), most),
+      {{"listen", bound_address()}, {"max_connections", most}});
 }
 
 }  // namespace sekisho::proxy

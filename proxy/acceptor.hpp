@@ -6,10 +6,12 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "config/config.hpp"
 #include "config/ip_address.hpp"
+#include "ratelimit/instant.hpp"
 
 namespace sekisho::proxy {
 
@@ -39,12 +41,15 @@ class Acceptor {
   // Accepts until the backlog is empty or a turn's share is taken; false where the descriptors are used up.
   bool accept_some(unsigned most);
   void place(int descriptor, int family, const config::IpAddress& peer);
+  // Once a minute at the most, however many are refused.
+  void say_full(std::uint64_t most);
 
   boost::asio::posix::stream_descriptor listener_;
   boost::asio::steady_timer back_off_;
   WorkerGroup& group_;
   std::string host_;
   std::uint16_t port_ = 0;
+  std::optional<ratelimit::Instant> said_full_;
 };
 
 }  // namespace sekisho::proxy
