@@ -117,9 +117,10 @@ std::shared_ptr<UpstreamShared> take_over_upstream(const config::Upstream& upstr
     return current;
   }
   auto made = std::make_shared<UpstreamShared>(server, upstream.max_in_flight, upstream.max_connections);
+  // Another server has the benefit of the doubt until the first check, so that a reload fails no probe.
+  if (current != nullptr) made->ever_reached = current->ever_reached.load();
   if (same) {
     made->set_endpoints(current->endpoints());
-    made->ever_reached = current->ever_reached.load();
     made->healthy = current->healthy.load();
   }
   return made;

@@ -32,7 +32,7 @@ constexpr auto worker_patience = std::chrono::seconds(5);
 constexpr auto look_up_patience = std::chrono::seconds(2);
 constexpr auto tick = std::chrono::milliseconds(200);
 constexpr auto sweep_every = std::chrono::seconds(20);
-constexpr unsigned seconds_for_a_forced_end = 2;
+constexpr unsigned seconds_for_a_forced_end = 5;
 
 ratelimit::Secret draw_secret() {
   ratelimit::Secret secret{};
@@ -82,7 +82,10 @@ class Control : public AdminBackend {
   }
 
   Outcome reload() override {
-    if (draining()) return {false, "the process is ending"};
+    if (draining()) {
+      log_event(LogLevel::warning, "reload", "not now: the process is ending", {{"result", "failure"}});
+      return {false, "the process is ending"};
+    }
     const bool done = running_.reload(*server_, *access_log_, health_);
     return {done, done ? "every worker took up the configuration" : running_.status().last_problems};
   }
@@ -229,10 +232,14 @@ class Control : public AdminBackend {
   }
 
   void finish() {
-    // A worker that does not come to an end must not hold up a process that was told twice, or whose time is
-    // over.
-    ::alarm(seconds_for_a_forced_end + (exit_status_ == 0 ? 3 : 0));
+    // Whatever else may hold up a process that was told twice, or whose time is over.
+    ::alarm(seconds_for_a_forced_end);
     const std::uint64_t cut = server_->stop();
+    if (server_->hangs()) {
+      log_event(LogLevel::error, "stop", "a worker does not turn its loop: ending without it",
+                {{"cut", cut}});
+      std::_Exit(1);
+    }
     say_bans();
     write_posted_events();
     log_event(cut == 0 ? LogLevel::info : LogLevel::warning, "stop",

@@ -39,11 +39,9 @@ struct Pending {
   NameLookup result;
 };
 
-}  // namespace
-
-asio::awaitable<NameLookup> look_up_name(std::string host, std::uint16_t port, asio::steady_timer& timer) {
-  constexpr auto look_every = std::chrono::milliseconds(20);
-  constexpr auto patience = std::chrono::seconds(10);
+// getaddrinfo knows no time limit: it runs in a thread of its own, whose result may come too late for
+// anybody.
+std::shared_ptr<Pending> start_look_up(const std::string& host, std::uint16_t port) {
   auto pending = std::make_shared<Pending>();
   std::thread([pending, host, port] {
     sigset_t all;
@@ -52,6 +50,16 @@ asio::awaitable<NameLookup> look_up_name(std::string host, std::uint16_t port, a
     pending->result = ask_resolver(host, port);
     pending->done.store(true, std::memory_order_release);
   }).detach();
+  return pending;
+}
+
+constexpr auto look_every = std::chrono::milliseconds(20);
+
+}  // namespace
+
+asio::awaitable<NameLookup> look_up_name(std::string host, std::uint16_t port, asio::steady_timer& timer) {
+  constexpr auto patience = std::chrono::seconds(10);
+  const auto pending = start_look_up(host, port);
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (!pending->done.load(std::memory_order_acquire)) {
     if (std::chrono::steady_clock::now() > deadline) co_return NameLookup{{}, "the resolver does not answer"};
@@ -60,6 +68,16 @@ asio::awaitable<NameLookup> look_up_name(std::string host, std::uint16_t port, a
     if (error) co_return NameLookup{{}, "given up"};
   }
   co_return std::move(pending->result);
+}
+
+NameLookup wait_for_name(const std::string& host, std::uint16_t port, std::chrono::milliseconds patience) {
+  const auto pending = start_look_up(host, port);
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (!pending->done.load(std::memory_order_acquire)) {
+    if (std::chrono::steady_clock::now() > deadline) return {{}, "the resolver does not answer"};
+    std::this_thread::sleep_for(look_every);
+  }
+  return std::move(pending->result);
 }
 
 }  // namespace sekisho::proxy

@@ -3,6 +3,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -21,5 +22,7 @@ struct NameLookup {
 // and `timer` looks for its answer. Gives up after 10 s, or when `timer` is cancelled.
 boost::asio::awaitable<NameLookup> look_up_name(std::string host, std::uint16_t port,
                                                 boost::asio::steady_timer& timer);
+// The same for a caller who must have the answer now; waits for `patience` at most.
+NameLookup wait_for_name(const std::string& host, std::uint16_t port, std::chrono::milliseconds patience);
 
 }  // namespace sekisho::proxy

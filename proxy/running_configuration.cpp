@@ -1,13 +1,18 @@
 #include "proxy/running_configuration.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <exception>
 
 #include "proxy/diagnostic_log.hpp"
+#include "proxy/name_lookup.hpp"
 
 namespace sekisho::proxy {
 namespace {
+
+constexpr auto look_up_patience = std::chrono::seconds(2);
 
 double wall_seconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -71,14 +76,29 @@ bool RunningConfiguration::reload(Server& server, AccessLog& access_log, HealthC
               {{"result", "failure"}});
     return false;
   }
-  // Addresses first: a worker that switches finds them.
+  find_addresses();
   health.watch(*config_->upstream, upstream_);
-  server.apply(snapshots());
+  const std::vector<unsigned> late = server.apply(snapshots());
   note(true, {});
   say_warnings(read);
+  if (!late.empty()) {
+    const std::string message =
+        fmt::format("worker {} does not turn its loop: it takes up the configuration when it does",
+                    fmt::join(late, ", "));
+    status_.last_problems = message;
+    log_event(LogLevel::error, "reload", message, {{"result", "late"}, {"generation", generation_}});
+    return false;
+  }
   log_event(LogLevel::info, "reload", "the configuration was taken up by every worker",
             {{"result", "success"}, {"generation", generation_}});
   return true;
+}
+
+// A worker that switches finds the addresses of a new server's name: no request may fail for want of them.
+void RunningConfiguration::find_addresses() {
+  const config::Endpoint& server = config_->upstream->servers.front();
+  if (server.kind != config::Endpoint::Kind::name || !upstream_->endpoints().empty()) return;
+  upstream_->set_endpoints(wait_for_name(server.host, server.port, look_up_patience).endpoints);
 }
 
 void RunningConfiguration::say_warnings(const ReadConfiguration& read) {

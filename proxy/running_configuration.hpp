@@ -29,7 +29,7 @@ class RunningConfiguration {
   std::vector<std::unique_ptr<Snapshot>> snapshots();
 
   // Reads the source again. Buckets, bans and connections stay. False: everything is as it was, status() has
-  // the problems and the log said them.
+  // the problems and the log said them; or a worker that hangs has not taken it up yet.
   bool reload(Server& server, AccessLog& access_log, HealthChecker& health);
 
   const config::Config& config() const { return *config_; }
@@ -38,6 +38,7 @@ class RunningConfiguration {
 
  private:
   void take(PreparedConfiguration prepared, ratelimit::Instant now);
+  void find_addresses();
   void note(bool successful, std::string problems);
 
   std::string source_;

@@ -1,9 +1,11 @@
 #include "proxy/server.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <boost/asio/post.hpp>
+#include <condition_variable>
 #include <functional>
-#include <future>
-#include <latch>
+#include <mutex>
 #include <thread>
 
 #include "proxy/acceptor.hpp"
@@ -14,6 +16,8 @@ namespace sekisho::proxy {
 namespace {
 
 constexpr auto patience_at_stop = std::chrono::milliseconds(500);
+constexpr auto patience_with_a_worker = std::chrono::seconds(2);
+constexpr auto patience_with_the_late = std::chrono::milliseconds(50);
 
 }  // namespace
 
@@ -23,24 +27,47 @@ class Server::Impl {
   std::vector<std::unique_ptr<Acceptor>> acceptors;
   std::vector<std::thread> threads;
 
-  // Runs `function(worker)` on every worker's thread and returns when all have.
-  void on_every_worker(const std::function<void(Worker&)>& function) {
-    std::latch done(static_cast<std::ptrdiff_t>(group.workers.size()));
-    for (const auto& worker : group.workers) {
-      boost::asio::post(worker->io(), [&done, &function, each = worker.get()] {
-        function(*each);
-        done.count_down();
+  bool hangs = false;
+  bool some_were_late = false;  // at the last call: the next does not wait as long again
+
+  // Runs `function(worker)` on the threads of these workers and waits until all have, or patience is over;
+  // the numbers of those that have not. They will when they turn again, so `function` owns what it uses.
+  std::vector<unsigned> on_workers(unsigned count, std::function<void(Worker&)> function) {
+    struct Call {
+      std::function<void(Worker&)> function;
+      std::mutex mutex;
+      std::vector<char> done;
+      std::condition_variable changed;
+    };
+    auto call = std::make_shared<Call>();
+    call->function = std::move(function);
+    call->done = std::vector<char>(count, 0);
+    for (unsigned i = 0; i < count; ++i) {
+      boost::asio::post(group.workers[i]->io(), [call, i, each = group.workers[i].get()] {
+        call->function(*each);
+        std::lock_guard lock(call->mutex);
+        call->done[i] = 1;
+        call->changed.notify_one();
       });
     }
-    done.wait();
+    const auto all_done = [&] { return std::ranges::find(call->done, 0) == call->done.end(); };
+    std::unique_lock lock(call->mutex);
+    call->changed.wait_for(lock, some_were_late ? patience_with_the_late : patience_with_a_worker, all_done);
+    std::vector<unsigned> late;
+    for (unsigned i = 0; i < count; ++i) {
+      if (!call->done[i]) late.push_back(i);
+    }
+    some_were_late = !late.empty();
+    return late;
   }
-  void on_first_worker(const std::function<void()>& function) {
-    std::latch done(1);
-    boost::asio::post(group.workers.front()->io(), [&] {
-      function();
-      done.count_down();
+  std::vector<unsigned> on_every_worker(std::function<void(Worker&)> function) {
+    return on_workers(static_cast<unsigned>(group.workers.size()), std::move(function));
+  }
+  // The acceptors live on the first worker.
+  void on_acceptors(void (Acceptor::*step)()) {
+    on_workers(1, [this, step](Worker&) {
+      for (const auto& acceptor : acceptors) (acceptor.get()->*step)();
     });
-    done.wait();
   }
 };
 
@@ -70,15 +97,14 @@ void Server::start(std::vector<std::unique_ptr<Snapshot>> snapshots) {
   for (const auto& worker : impl_->group.workers) {
     impl_->threads.emplace_back([each = worker.get()] { each->run(); });
   }
-  impl_->on_first_worker([this] {
-    for (const auto& acceptor : impl_->acceptors) acceptor->start();
-  });
+  impl_->on_acceptors(&Acceptor::start);
 }
 
-void Server::apply(std::vector<std::unique_ptr<Snapshot>> snapshots) {
+std::vector<unsigned> Server::apply(std::vector<std::unique_ptr<Snapshot>> snapshots) {
   impl_->group.budget->set_total(snapshots.front()->config->upstream->buffer.total);
-  impl_->on_every_worker(
-      [&](Worker& worker) { worker.switch_snapshot(std::move(snapshots[worker.index()])); });
+  const auto shared = std::make_shared<std::vector<std::unique_ptr<Snapshot>>>(std::move(snapshots));
+  return impl_->on_every_worker(
+      [shared](Worker& worker) { worker.switch_snapshot(std::move((*shared)[worker.index()])); });
 }
 
 void Server::announce_drain() {
@@ -86,17 +112,23 @@ void Server::announce_drain() {
 }
 
 void Server::turn_away() {
-  impl_->on_first_worker([this] {
-    for (const auto& acceptor : impl_->acceptors) acceptor->turn_away();
-  });
+  impl_->on_acceptors(&Acceptor::turn_away);
 }
 
 void Server::stop_accepting(ratelimit::Instant deadline) {
-  impl_->on_first_worker([this] {
-    for (const auto& acceptor : impl_->acceptors) acceptor->stop();
-  });
+  impl_->on_acceptors(&Acceptor::stop);
   // What the acceptors handed over was posted before this and is there by now.
-  impl_->on_every_worker([deadline](Worker& worker) { worker.close_idle(deadline); });
+  auto tunnels = std::make_shared<std::vector<std::atomic<std::size_t>>>(workers());
+  impl_->on_every_worker([tunnels](Worker& worker) { (*tunnels)[worker.index()] = worker.tunnels(); });
+  std::size_t total = 0;
+  std::vector<std::size_t> before;
+  for (const auto& count : *tunnels) {
+    before.push_back(total);
+    total += count;
+  }
+  impl_->on_every_worker([deadline, total, before](Worker& worker) {
+    worker.close_idle(deadline, before[worker.index()], total);
+  });
 }
 
 std::uint64_t Server::open_connections() const {
@@ -106,11 +138,10 @@ std::uint64_t Server::open_connections() const {
 }
 
 std::uint64_t Server::stop() {
-  std::atomic<std::uint64_t> exchanges{0};
-  impl_->on_first_worker([this] {
-    for (const auto& acceptor : impl_->acceptors) acceptor->stop();
-  });
-  impl_->on_every_worker([&](Worker& worker) { exchanges += worker.cut(); });
+  impl_->on_acceptors(&Acceptor::stop);
+  const auto exchanges = std::make_shared<std::atomic<std::uint64_t>>(0);
+  impl_->hangs = !impl_->on_every_worker([exchanges](Worker& worker) { *exchanges += worker.cut(); }).empty();
+  if (impl_->hangs) return *exchanges;
   const auto deadline = std::chrono::steady_clock::now() + patience_at_stop;
   while (open_connections() > 0 && std::chrono::steady_clock::now() < deadline) {
     impl_->on_every_worker([](Worker&) {});
@@ -119,7 +150,11 @@ std::uint64_t Server::stop() {
   for (const auto& worker : impl_->group.workers) worker->io().stop();
   for (std::thread& thread : impl_->threads) thread.join();
   impl_->threads.clear();
-  return exchanges;
+  return *exchanges;
+}
+
+bool Server::hangs() const {
+  return impl_->hangs;
 }
 
 unsigned Server::workers() const {

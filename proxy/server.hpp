@@ -14,7 +14,8 @@
 
 namespace sekisho::proxy {
 
-// All functions are called from the control thread; none blocks for longer than a worker's turn.
+// All functions are called from the control thread. Each waits for the workers' next turn, and for a worker
+// that hangs 2 s at most: what was asked of it happens when it comes back.
 class Server {
  public:
   // Binds and listens on every address of `config` (throws std::runtime_error that names the address and the
@@ -24,8 +25,9 @@ class Server {
 
   // Starts the workers with one snapshot each; connections are accepted from here on.
   void start(std::vector<std::unique_ptr<Snapshot>> snapshots);
-  // Hands every worker its new snapshot and returns when all have switched for new requests.
-  void apply(std::vector<std::unique_ptr<Snapshot>> snapshots);
+  // Hands every worker its new snapshot and returns when all have switched for new requests, or else the
+  // numbers of those that have not yet.
+  std::vector<unsigned> apply(std::vector<std::unique_ptr<Snapshot>> snapshots);
 
   // Steps of a drain. announce_drain: still accepting, every response says Connection: close, the probe
   // answers 503. turn_away: no new handshake is answered, those under way complete. stop_accepting: listeners
@@ -35,8 +37,10 @@ class Server {
   void stop_accepting(ratelimit::Instant deadline);
   // Exchanges, tunnels and connections still open over all workers.
   std::uint64_t open_connections() const;
-  // Cuts what is left and joins the workers; returns how many exchanges were cut.
+  // Cuts what is left and joins the workers; returns how many exchanges were cut. Where a worker hangs, its
+  // thread is left alone and hangs() is true from then on: the process can only end by _Exit.
   std::uint64_t stop();
+  bool hangs() const;
 
   unsigned workers() const;
   const Counters& counters(unsigned worker) const;

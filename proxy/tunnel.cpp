@@ -18,6 +18,7 @@ Tunnel::Tunnel(ClientConnection& client, Exchange& exchange)
   client_.in_tunnel_ = true;
   exchange_.outcome = policy::Outcome::tunnel;
   client_.over_ = true;
+  client_.tunnel_end_ = client_.worker_.end_of_new_tunnel();
 }
 
 Tunnel::~Tunnel() {
@@ -78,8 +79,6 @@ Task<void> Tunnel::run() {
     client_.sleep_until(deadline);
     co_await client_.wakeup_;
   }
-  const bool told_all = over(client, upstream, upstream_closed) && over(upstream, client, client_closed);
-  if (!told_all) client_.cut_ = true;
 }
 
 }  // namespace sekisho::proxy

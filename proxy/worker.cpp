@@ -186,24 +186,31 @@ void Worker::announce_drain() {
   phase_ = DrainPhase::announced;
 }
 
-// Idle connections close, tunnels are spread evenly over the time left so that their clients do not come back
-// all at once.
-void Worker::close_idle(Instant deadline) {
+std::size_t Worker::tunnels() const {
+  return static_cast<std::size_t>(std::ranges::count_if(clients_, &ClientConnection::in_tunnel));
+}
+
+void Worker::close_idle(Instant deadline, std::size_t before, std::size_t total) {
   touch();
   phase_ = DrainPhase::closing;
-  std::size_t tunnels = 0;
-  for (const ClientConnection* client : clients_) tunnels += client->in_tunnel() ? 1 : 0;
+  drain_deadline_ = deadline;
   const Duration left = std::max(deadline - now_, Duration::zero());
-  std::size_t nth = 0;
+  std::size_t nth = before;
   const std::vector<ClientConnection*> all = clients_;
   for (ClientConnection* client : all) {
     if (client->in_tunnel()) {
+      ++nth;
       client->end_tunnel_at(now_ +
-                            left * static_cast<std::int64_t>(nth++) / static_cast<std::int64_t>(tunnels));
+                            left / static_cast<std::int64_t>(total + 1) * static_cast<std::int64_t>(nth));
     } else if (!client->in_exchange()) {
       client->ring();
     }
   }
+}
+
+Instant Worker::end_of_new_tunnel() const {
+  return phase_ == DrainPhase::closing ? now_ + std::max(drain_deadline_ - now_, Duration::zero()) / 2
+                                       : Instant::max();
 }
 
 std::uint64_t Worker::cut() {

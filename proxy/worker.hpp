@@ -83,7 +83,13 @@ class Worker {
   void remove(ClientConnection& connection);
   void switch_snapshot(std::unique_ptr<Snapshot> snapshot);
   void announce_drain();
-  void close_idle(Instant deadline);
+  std::size_t tunnels() const;
+  // Idle connections close. Of `total` tunnels over all workers those of this one are the next after
+  // `before`: they end one after the other, evenly over the time left, so that their clients do not come back
+  // at once.
+  void close_idle(Instant deadline, std::size_t before, std::size_t total);
+  // When a tunnel made now is to end: never, or in a drain well before its end.
+  Instant end_of_new_tunnel() const;
   // Cuts every connection; returns how many were in an exchange.
   std::uint64_t cut();
 
@@ -116,6 +122,7 @@ class Worker {
   std::int64_t wall_offset_ms_ = 0;
   SnapshotRef snapshot_;
   DrainPhase phase_ = DrainPhase::serving;
+  Instant drain_deadline_ = Instant::max();
   std::vector<std::unique_ptr<Exchange>> spare_exchanges_;
   boost::intrusive::list<StealWaiter, boost::intrusive::constant_time_size<false>> steal_waiters_;
   std::vector<ClientConnection*> clients_;

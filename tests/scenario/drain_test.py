@@ -1,5 +1,7 @@
 """SIGTERM: not one accepted request is lost, and the process ends by itself with 0."""
 
+import ctypes
+import os
 import signal
 import threading
 import time
@@ -12,6 +14,29 @@ from support.sekisho import Origin, Sekisho
 
 SETTINGS = "shutdown: {grace: 1s, drain: 10s}\n"
 PROBE = [("Host", "10.0.0.7"), ("User-Agent", "ELB-HealthChecker/2.0")]
+
+
+class HungThread:
+    """Stops the newest thread of a child, which is its last worker, as a debugger does."""
+
+    SEIZE, INTERRUPT, DETACH = 0x4206, 0x4207, 17
+    WALL = 0x40000000  # threads are waited for, too
+
+    def __init__(self, pid):
+        self.thread = max(int(name) for name in os.listdir(f"/proc/{pid}/task"))
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+
+    def __enter__(self):
+        for request in (self.SEIZE, self.INTERRUPT):
+            if self.libc.ptrace(request, self.thread, None, None) != 0:
+                raise OSError(ctypes.get_errno(), "ptrace")
+        os.waitpid(self.thread, self.WALL)
+        return self
+
+    def __exit__(self, *unused):
+        if self.libc.ptrace(self.DETACH, self.thread, None, None) != 0:
+            os.waitpid(self.thread, self.WALL)  # it died meanwhile: its process ends once its tracer knows
 
 
 class DrainTest(unittest.TestCase):
@@ -73,6 +98,46 @@ class DrainTest(unittest.TestCase):
             self.assertTrue(silent.at_end())
             self.assertEqual(self.sekisho.wait(), 0)
             self.assertLess(time.monotonic() - began, 5 * PATIENCE)
+
+    def test_tunnels_end_one_after_the_other(self):
+        settings = "shutdown: {grace: 0s, drain: 6s}\n"
+        sekisho = self.enterContext(Sekisho(self.origin.upstream, settings, workers=4)).wait_upstream()
+        clients = [self.enterContext(Client(sekisho.address)) for _ in range(8)]
+        for client in clients:
+            client.send(b"GET /echo HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+            self.assertEqual(client.response().status, 101)
+        ends = []
+
+        def wait_for_the_end(client):
+            self.assertTrue(client.at_end())
+            ends.append(time.monotonic())
+
+        threads = [threading.Thread(target=wait_for_the_end, args=(client,)) for client in clients]
+        for thread in threads:
+            thread.start()
+        began = time.monotonic()
+        sekisho.signal(signal.SIGTERM)
+        for thread in threads:
+            thread.join()
+        self.assertEqual(sekisho.wait(), 0)
+        ends = [end - began for end in sorted(ends)]
+        gaps = [later - earlier for earlier, later in zip(ends, ends[1:])]
+        # Eight over the time left: two thirds of a second apart, the first not at once.
+        self.assertGreater(ends[0], 0.3, ends)
+        self.assertLess(max(gaps), 0.67 + 0.5 * PATIENCE, ends)
+        self.assertGreater(sorted(gaps)[len(gaps) // 2], 0.3, ends)
+        self.assertEqual(sekisho.events("stop")[0]["cut"], 0)
+
+    def test_a_worker_that_hangs_holds_up_no_reload_and_no_end(self):
+        sekisho = self.enterContext(Sekisho(self.origin.upstream, "shutdown: {grace: 0s, drain: 1s}\n", workers=2))
+        sekisho.wait_upstream()
+        with HungThread(sekisho.child.pid):
+            self.assertFalse(sekisho.ask("/reload", "POST", [("X-Sekisho", "1")]).status == 200)
+            wait_until(lambda: "does not turn its loop" in sekisho.err(), "the log names the worker")
+            wait_until(lambda: sekisho.ask("/healthz").status == 503, "the check notices")
+            sekisho.signal(signal.SIGTERM)
+            wait_until(lambda: "ending without it" in sekisho.err(), "the process ends by itself")
+        self.assertEqual(sekisho.wait(), 1)
 
     def test_drain_has_an_end(self):
         sekisho = self.enterContext(Sekisho(self.origin.upstream, "shutdown: {grace: 0s, drain: 1s}\n")).wait_upstream()

@@ -73,6 +73,25 @@ class ReloadTest(unittest.TestCase):
             self.assertEqual(client.request("GET", "/gate").status, 457)
             self.assertEqual(client.request("GET", "/").status, 200)
 
+    def test_another_server_named_or_numbered_costs_no_request(self):
+        probe = [("Host", "10.0.0.7"), ("User-Agent", "ELB-HealthChecker/2.0")]
+        port = self.origin.address[1]
+        probes = []
+        with Load(self.sekisho.address, threads=2) as load:
+            for turn in range(6):
+                before = load.answered
+                wait_until(lambda: load.answered > before + 50, "the load goes on")
+                with open(self.sekisho.config_path, encoding="utf-8") as file:
+                    text = file.read()
+                names = ("127.0.0.1", "localhost") if turn % 2 == 0 else ("localhost", "127.0.0.1")
+                with open(self.sekisho.config_path, "w", encoding="utf-8") as file:
+                    file.write(text.replace(f'"{names[0]}:{port}"', f'"{names[1]}:{port}"'))
+                self.assertTrue(self.sekisho.reload())
+                probes.append(fetch(self.sekisho.address, "/healthz", fields=probe).status)
+            load.stop()
+        self.assertEqual((set(load.codes), load.lost, load.resets), ({200}, [], 0))
+        self.assertEqual(set(probes), {200})
+
     def test_the_log_says_why_a_file_was_refused(self):
         self.sekisho.configure("limits: [{name: x, rate: 5/s, brst: 3}]\n")
         self.assertFalse(self.sekisho.reload())
