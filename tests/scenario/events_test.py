@@ -1,0 +1,27 @@
+"""What stderr tells unasked: a bound that was reached, a ban that is over. Soon, and not once for each client."""
+
+import unittest
+
+from support.http_client import fetch
+from support.process import connect, wait_until
+from support.sekisho import Origin, Sekisho
+
+
+class EventsTest(unittest.TestCase):
+    def setUp(self):
+        self.origin = self.enterContext(Origin())
+
+    def start(self, settings):
+        return self.enterContext(Sekisho(self.origin.upstream, settings, workers=2)).wait_upstream()
+
+    def test_connections_refused_at_the_bound_are_told_once(self):
+        sekisho = self.start("client: {max_connections: 5}\n")
+        for _ in range(20):
+            self.enterContext(connect(sekisho.address))
+        wait_until(lambda: sekisho.metric("sekisho_connections_refused_total") == 15, "the bound holds")
+        told = wait_until(lambda: sekisho.events("connections_refused"), "the log says so")
+        self.assertEqual([(event["level"], event["max_connections"]) for event in told], [("warning", 5)])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
