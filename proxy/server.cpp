@@ -16,8 +16,9 @@ namespace sekisho::proxy {
 namespace {
 
 constexpr auto patience_at_stop = std::chrono::milliseconds(500);
-constexpr auto patience_with_a_worker = std::chrono::seconds(2);
-constexpr auto patience_with_the_late = std::chrono::milliseconds(50);
+// Ten ticks: a worker that has not turned for so long hangs.
+constexpr auto patience_with_a_worker = std::chrono::seconds(1);
+constexpr auto look_every = std::chrono::milliseconds(50);
 
 }  // namespace
 
@@ -28,10 +29,9 @@ class Server::Impl {
   std::vector<std::thread> threads;
 
   bool hangs = false;
-  bool some_were_late = false;  // at the last call: the next does not wait as long again
 
-  // Runs `function(worker)` on the threads of these workers and waits until all have, or patience is over;
-  // the numbers of those that have not. They will when they turn again, so `function` owns what it uses.
+  // Runs `function(worker)` on the threads of these workers and waits until all have but those that hang,
+  // whose numbers it returns. They will when they turn again, so `function` owns what it uses.
   std::vector<unsigned> on_workers(unsigned count, std::function<void(Worker&)> function) {
     struct Call {
       std::function<void(Worker&)> function;
@@ -50,15 +50,21 @@ class Server::Impl {
         call->changed.notify_one();
       });
     }
-    const auto all_done = [&] { return std::ranges::find(call->done, 0) == call->done.end(); };
     std::unique_lock lock(call->mutex);
-    call->changed.wait_for(lock, some_were_late ? patience_with_the_late : patience_with_a_worker, all_done);
-    std::vector<unsigned> late;
-    for (unsigned i = 0; i < count; ++i) {
-      if (!call->done[i]) late.push_back(i);
+    for (;;) {
+      call->changed.wait_for(lock, look_every,
+                             [&] { return std::ranges::find(call->done, 0) == call->done.end(); });
+      const auto turned_since =
+          (std::chrono::steady_clock::now() - patience_with_a_worker).time_since_epoch();
+      std::vector<unsigned> late;
+      bool some_turn = false;
+      for (unsigned i = 0; i < count; ++i) {
+        if (call->done[i]) continue;
+        late.push_back(i);
+        some_turn |= ratelimit::Duration(group.workers[i]->last_turn()) > turned_since;
+      }
+      if (!some_turn) return late;
     }
-    some_were_late = !late.empty();
-    return late;
   }
   std::vector<unsigned> on_every_worker(std::function<void(Worker&)> function) {
     return on_workers(static_cast<unsigned>(group.workers.size()), std::move(function));
@@ -108,7 +114,9 @@ std::vector<unsigned> Server::apply(std::vector<std::unique_ptr<Snapshot>> snaps
 }
 
 void Server::announce_drain() {
-  impl_->on_every_worker([](Worker& worker) { worker.announce_drain(); });
+  for (const auto& worker : impl_->group.workers) {
+    boost::asio::post(worker->io(), [each = worker.get()] { each->announce_drain(); });
+  }
 }
 
 void Server::turn_away() {

@@ -14,8 +14,8 @@
 
 namespace sekisho::proxy {
 
-// All functions are called from the control thread. Each waits for the workers' next turn, and for a worker
-// that hangs 2 s at most: what was asked of it happens when it comes back.
+// All functions are called from the control thread. Each waits for the workers' next turn, but for none that
+// has not turned for a second: what was asked of it happens when it comes back.
 class Server {
  public:
   // Binds and listens on every address of `config` (throws std::runtime_error that names the address and the
@@ -29,9 +29,10 @@ class Server {
   // numbers of those that have not yet.
   std::vector<unsigned> apply(std::vector<std::unique_ptr<Snapshot>> snapshots);
 
-  // Steps of a drain. announce_drain: still accepting, every response says Connection: close, the probe
-  // answers 503. turn_away: no new handshake is answered, those under way complete. stop_accepting: listeners
-  // close once their backlog is empty, idle connections close, tunnels close evenly until `deadline`.
+  // Steps of a drain. announce_drain (which waits for nobody): still accepting, every response says
+  // Connection: close, the probe answers 503. turn_away: no new handshake is answered, those under way
+  // complete. stop_accepting: listeners close once their backlog is empty, idle connections close, tunnels
+  // close evenly until `deadline`.
   void announce_drain();
   void turn_away();
   void stop_accepting(ratelimit::Instant deadline);

@@ -1,42 +1,18 @@
 """SIGTERM: not one accepted request is lost, and the process ends by itself with 0."""
 
-import ctypes
-import os
 import signal
 import threading
 import time
 import unittest
 
 from support.http_client import Client, Truncated, fetch
+from support.hung_thread import HungThread
 from support.load import Load
 from support.process import PATIENCE, wait_until
 from support.sekisho import Origin, Sekisho
 
 SETTINGS = "shutdown: {grace: 1s, drain: 10s}\n"
 PROBE = [("Host", "10.0.0.7"), ("User-Agent", "ELB-HealthChecker/2.0")]
-
-
-class HungThread:
-    """Stops the newest thread of a child, which is its last worker, as a debugger does."""
-
-    SEIZE, INTERRUPT, DETACH = 0x4206, 0x4207, 17
-    WALL = 0x40000000  # threads are waited for, too
-
-    def __init__(self, pid):
-        self.thread = max(int(name) for name in os.listdir(f"/proc/{pid}/task"))
-        self.libc = ctypes.CDLL(None, use_errno=True)
-        self.libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-
-    def __enter__(self):
-        for request in (self.SEIZE, self.INTERRUPT):
-            if self.libc.ptrace(request, self.thread, None, None) != 0:
-                raise OSError(ctypes.get_errno(), "ptrace")
-        os.waitpid(self.thread, self.WALL)
-        return self
-
-    def __exit__(self, *unused):
-        if self.libc.ptrace(self.DETACH, self.thread, None, None) != 0:
-            os.waitpid(self.thread, self.WALL)  # it died meanwhile: its process ends once its tracer knows
 
 
 class DrainTest(unittest.TestCase):
@@ -136,8 +112,24 @@ class DrainTest(unittest.TestCase):
             wait_until(lambda: "does not turn its loop" in sekisho.err(), "the log names the worker")
             wait_until(lambda: sekisho.ask("/healthz").status == 503, "the check notices")
             sekisho.signal(signal.SIGTERM)
-            wait_until(lambda: "ending without it" in sekisho.err(), "the process ends by itself")
-        self.assertEqual(sekisho.wait(), 1)
+            wait_until(lambda: sekisho.events("stop"), "the drain is over", 4)
+        self.assertEqual(sekisho.wait(15), 1)
+        self.assertIn("ending without it", sekisho.err())
+
+    def test_the_deadline_and_a_second_signal_hold_for_a_worker_that_hangs(self):
+        for drain, signals in (("1s", 1), ("20s", 2)):
+            settings = f"shutdown: {{grace: 0s, drain: {drain}}}\n"
+            with self.subTest(signals=signals), Sekisho(self.origin.upstream, settings, workers=2) as sekisho:
+                sekisho.wait_upstream()
+                with Client(sekisho.address) as client:
+                    client.send(b"GET /slow?ms=30000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                    wait_until(lambda: sekisho.metric("sekisho_upstream_in_flight") == 1, "it is at the upstream")
+                    with HungThread(sekisho.child.pid):
+                        for number in range(signals):
+                            sekisho.signal(signal.SIGTERM)
+                            wait_until(lambda: len(sekisho.events("drain")) > number, "the signal is answered", 3)
+                        wait_until(lambda: sekisho.events("stop"), "the end is forced", 3)
+                    self.assertEqual(sekisho.wait(), 1)
 
     def test_drain_has_an_end(self):
         sekisho = self.enterContext(Sekisho(self.origin.upstream, "shutdown: {grace: 0s, drain: 1s}\n")).wait_upstream()

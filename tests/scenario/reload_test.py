@@ -3,6 +3,7 @@
 import unittest
 
 from support.http_client import Client, fetch
+from support.hung_thread import HungThread
 from support.load import Load
 from support.process import wait_until
 from support.sekisho import Origin, Sekisho, run_command
@@ -91,6 +92,18 @@ class ReloadTest(unittest.TestCase):
             load.stop()
         self.assertEqual((set(load.codes), load.lost, load.resets), ({200}, [], 0))
         self.assertEqual(set(probes), {200})
+
+    def test_a_worker_that_hangs_takes_the_file_up_when_it_comes_back(self):
+        clients = [self.enterContext(Client(self.sekisho.address)) for _ in range(2)]  # one for each worker
+        for client in clients:
+            self.assertEqual(client.request("GET", "/gate").status, 450)
+        self.sekisho.configure(settings(7))
+        with HungThread(self.sekisho.child.pid):
+            answer = self.sekisho.ask("/reload", "POST", [("X-Sekisho", "1")])
+            self.assertEqual(answer.status, 422)
+            self.assertIn("worker 1 does not turn its loop", answer.text)
+        for client in clients:
+            wait_until(lambda: client.request("GET", "/gate").status == 457, "its worker has the new file")
 
     def test_the_log_says_why_a_file_was_refused(self):
         self.sekisho.configure("limits: [{name: x, rate: 5/s, brst: 3}]\n")
