@@ -32,6 +32,7 @@ constexpr auto worker_patience = std::chrono::seconds(5);
 constexpr auto look_up_patience = std::chrono::seconds(2);
 constexpr auto tick = std::chrono::milliseconds(200);
 constexpr auto sweep_every = std::chrono::seconds(20);
+constexpr auto look_for_ended_bans_every = std::chrono::seconds(1);
 constexpr unsigned seconds_for_a_forced_end = 5;
 
 ratelimit::Secret draw_secret() {
@@ -252,7 +253,12 @@ class Control : public AdminBackend {
   void turn() {
     write_posted_events();
     say_bans();
-    if (const auto now = Clock::now(); now - swept_ >= sweep_every) {
+    const auto now = Clock::now();
+    if (now - looked_for_ended_bans_ >= look_for_ended_bans_every) {
+      looked_for_ended_bans_ = now;
+      say_ended_bans(now);
+    }
+    if (now - swept_ >= sweep_every) {
       swept_ = now;
       states_.sweep(now);
     }
@@ -265,8 +271,7 @@ class Control : public AdminBackend {
   void say_bans() {
     for (const policy::BanEvent& ban : states_.take_ban_events()) {
       if (ban.kind == policy::BanEvent::Kind::unban) {
-        log_event(LogLevel::info, "unban", fmt::format("the ban of {} by {} is over", ban.client, ban.limit),
-                  {{"client", ban.client}, {"limit", ban.limit}, {"reason", "expired"}});
+        say_ban_is_over(ban.client, ban.limit);
       } else {
         const double length = std::chrono::duration<double>(ban.length).count();
         log_event(LogLevel::warning, "ban",
@@ -279,6 +284,18 @@ class Control : public AdminBackend {
     }
   }
 
+  // More often than the sweep of every table would be cheap; nothing is done while nobody is banned.
+  void say_ended_bans(Clock::time_point now) {
+    const auto& bans = states_.current().bans;
+    if (!bans || !bans->any()) return;
+    for (const ratelimit::BanEntry& ban : bans->sweep(now)) say_ban_is_over(ban.client, ban.limit);
+  }
+
+  static void say_ban_is_over(const std::string& client, const std::string& limit) {
+    log_event(LogLevel::info, "unban", fmt::format("the ban of {} by {} is over", client, limit),
+              {{"client", client}, {"limit", limit}, {"reason", "expired"}});
+  }
+
   const ControlOptions& options_;
   const Clock::time_point started_ = Clock::now();
   asio::io_context io_{1};
@@ -287,6 +304,7 @@ class Control : public AdminBackend {
   RunningConfiguration running_;
   Metrics metrics_{[this] { return metrics_sources(); }};
   Clock::time_point swept_ = Clock::now();
+  Clock::time_point looked_for_ended_bans_ = Clock::now();
   std::optional<AccessLog> access_log_;
   std::optional<Server> server_;
   std::optional<AdminServer> admin_, metrics_server_;

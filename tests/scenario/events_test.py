@@ -22,6 +22,15 @@ class EventsTest(unittest.TestCase):
         told = wait_until(lambda: sekisho.events("connections_refused"), "the log says so")
         self.assertEqual([(event["level"], event["max_connections"]) for event in told], [("warning", 5)])
 
+    def test_a_ban_that_ended_is_told_within_moments(self):
+        sekisho = self.start("limits: [{name: door, match: {paths: [/door]}, block: true, ban: {for: 1s}}]\n")
+        self.assertEqual(fetch(sekisho.address, "/door").status, 403)
+        # Long before the sweep of the tables, which comes 20 s after the start.
+        told = wait_until(lambda: sekisho.events("unban"), "the log says so", 5)
+        self.assertEqual([(event["limit"], event["reason"]) for event in told], [("door", "expired")])
+        self.assertEqual([event["event"] for event in sekisho.events() if "ban" in event["event"]], ["ban", "unban"])
+        self.assertEqual(fetch(sekisho.address, "/").status, 200)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
