@@ -35,6 +35,25 @@ std::vector<std::string> listeners(const config::Config& config) {
   return texts;
 }
 
+// Adds an error for each setting that differs between the two and cannot change while running.
+void refuse_restart_only(const config::Config& running, const config::Config& wanted,
+                         config::Diagnostics& diagnostics) {
+  const auto refuse = [&](std::string_view setting, config::Mark mark) {
+    diagnostics.error(mark, fmt::format("a change of {} needs a restart", setting));
+  };
+  if (running.workers != wanted.workers) refuse("`workers`", {});
+  if (listeners(running) != listeners(wanted)) {
+    refuse("`listen`", wanted.listen.empty() ? config::Mark{} : wanted.listen.front().mark);
+  }
+  if (address_text(running.admin.listen) != address_text(wanted.admin.listen) ||
+      running.admin.token != wanted.admin.token) {
+    refuse("`admin`", wanted.admin.mark);
+  }
+  if (address_text(running.metrics) != address_text(wanted.metrics)) {
+    refuse("`metrics`", wanted.metrics ? wanted.metrics->mark : config::Mark{});
+  }
+}
+
 }  // namespace
 
 std::string ReadConfiguration::errors() const {
@@ -45,10 +64,14 @@ std::vector<std::string> ReadConfiguration::warnings() const {
   return formatted(diagnostics, config::Severity::warning);
 }
 
-ReadConfiguration read_configuration(const std::string& source, std::uint64_t descriptors) {
+ReadConfiguration read_configuration(const std::string& source, std::uint64_t descriptors,
+                                     const config::Config* running) {
   config::Loaded loaded = config::load(source);
   ReadConfiguration read{nullptr, std::move(loaded.diagnostics)};
-  if (loaded.config == nullptr) {
+  if (running != nullptr && loaded.draft != nullptr) {
+    refuse_restart_only(*running, *loaded.draft, read.diagnostics);
+  }
+  if (loaded.config == nullptr || read.diagnostics.has_errors()) {
     if (loaded.draft != nullptr) {
       config::Diagnostics found = read.diagnostics.fresh();
       const auto states = policy::LimitStates::for_checking(*loaded.draft, std::chrono::steady_clock::now());
@@ -85,24 +108,6 @@ bool prepare_configuration(ReadConfiguration& read, policy::LimitStates& states,
     prepared.engines.push_back(std::move(engine));
   }
   return !read.diagnostics.has_errors();
-}
-
-void refuse_restart_only(const config::Config& running, const config::Config& wanted,
-                         config::Diagnostics& diagnostics) {
-  const auto refuse = [&](std::string_view setting, config::Mark mark) {
-    diagnostics.error(mark, fmt::format("a change of {} needs a restart", setting));
-  };
-  if (running.workers != wanted.workers) refuse("`workers`", {});
-  if (listeners(running) != listeners(wanted)) {
-    refuse("`listen`", wanted.listen.empty() ? config::Mark{} : wanted.listen.front().mark);
-  }
-  if (address_text(running.admin.listen) != address_text(wanted.admin.listen) ||
-      running.admin.token != wanted.admin.token) {
-    refuse("`admin`", wanted.admin.mark);
-  }
-  if (address_text(running.metrics) != address_text(wanted.metrics)) {
-    refuse("`metrics`", wanted.metrics ? wanted.metrics->mark : config::Mark{});
-  }
 }
 
 std::shared_ptr<UpstreamShared> take_over_upstream(const config::Upstream& upstream,

@@ -27,8 +27,10 @@ struct ReadConfiguration {
 };
 
 // Reads `source` (a path, env:NAME or -). client.max_connections is clamped, with a warning, to what
-// `descriptors` allow.
-ReadConfiguration read_configuration(const std::string& source, std::uint64_t descriptors);
+// `descriptors` allow. What differs from `running`, where there is one, and cannot change while running is an
+// error like any other.
+ReadConfiguration read_configuration(const std::string& source, std::uint64_t descriptors,
+                                     const config::Config* running = nullptr);
 
 // Everything that can fail is done; what is left is to hand it out.
 struct PreparedConfiguration {
@@ -41,10 +43,6 @@ struct PreparedConfiguration {
 // where it cannot be; nothing in use is changed.
 bool prepare_configuration(ReadConfiguration& read, policy::LimitStates& states, unsigned workers,
                            ratelimit::Instant now, PreparedConfiguration& prepared);
-
-// Adds an error for each setting that differs between the two and cannot change while running.
-void refuse_restart_only(const config::Config& running, const config::Config& wanted,
-                         config::Diagnostics& diagnostics);
 
 // The upstream's shared state for `config`: `current` itself with its bounds moved where the server is the
 // same, so that permits and health go on; else a new one. `current` may be null.

@@ -53,14 +53,13 @@ std::vector<std::unique_ptr<Snapshot>> RunningConfiguration::snapshots() {
 }
 
 bool RunningConfiguration::reload(Server& server, AccessLog& access_log, HealthChecker& health) {
-  ReadConfiguration read = read_configuration(source_, descriptors_);
+  ReadConfiguration read = read_configuration(source_, descriptors_, config_.get());
   const ratelimit::Instant now = std::chrono::steady_clock::now();
   std::string problems;
   if (read.config != nullptr) {
-    refuse_restart_only(*config_, *read.config, read.diagnostics);
     PreparedConfiguration prepared;
     try {
-      if (!read.diagnostics.has_errors() && prepare_configuration(read, states_, workers_, now, prepared)) {
+      if (prepare_configuration(read, states_, workers_, now, prepared)) {
         // The last thing that can fail.
         access_log.configure(prepared.config->log);
         take(std::move(prepared), now);

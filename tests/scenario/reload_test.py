@@ -127,6 +127,14 @@ class ReloadTest(unittest.TestCase):
         self.assertEqual(self.gate(), 450)
         wait_until(lambda: "needs a restart" in self.sekisho.err(), "the log says that it needs a restart")
 
+    def test_what_needs_a_restart_is_told_with_the_other_problems(self):
+        for limit, problem in (("rate: 5/s, brst: 3", "burst"), ("rate: 5/s, match: {paths: ['~(']}", "~(")):
+            self.sekisho.configure(f"metrics: 127.0.0.1:1\nlimits: [{{name: x, {limit}}}]\n")
+            answer = self.sekisho.ask("/reload", "POST", [("X-Sekisho", "1")])
+            self.assertEqual(answer.status, 422)
+            self.assertIn("sekisho.yaml:5:10: a change of `metrics` needs a restart", answer.text)
+            self.assertIn(problem, answer.text)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
