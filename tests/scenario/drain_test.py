@@ -8,8 +8,9 @@ import unittest
 from support.http_client import Client, Truncated, fetch
 from support.hung_thread import HungThread
 from support.load import Load
-from support.process import PATIENCE, wait_until
+from support.process import PATIENCE, accepts, wait_until
 from support.sekisho import Origin, Sekisho
+from support.upstream import ScriptedUpstream, read_head
 
 SETTINGS = "shutdown: {grace: 1s, drain: 10s}\n"
 PROBE = [("Host", "10.0.0.7"), ("User-Agent", "ELB-HealthChecker/2.0")]
@@ -103,6 +104,47 @@ class DrainTest(unittest.TestCase):
         self.assertLess(max(gaps), 0.67 + 0.5 * PATIENCE, ends)
         self.assertGreater(sorted(gaps)[len(gaps) // 2], 0.3, ends)
         self.assertEqual(sekisho.events("stop")[0]["cut"], 0)
+
+    def test_a_tunnel_made_while_draining_ends_before_the_deadline_without_a_reset(self):
+        release = threading.Event()
+
+        def serve(connection, _):
+            read_head(connection)
+            release.wait()
+            connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+            connection.sendall(connection.recv(100))
+            ends.append(connection.recv(100))
+
+        ends = []
+        upstream = self.enterContext(ScriptedUpstream(serve))
+        sekisho = self.enterContext(Sekisho(upstream.upstream, "shutdown: {grace: 0s, drain: 3s}\n", workers=2))
+        sekisho.wait_upstream()
+        with Client(sekisho.address) as client:
+            client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+            wait_until(lambda: upstream.accepted == 1, "the request is at the upstream")
+            sekisho.signal(signal.SIGTERM)
+            wait_until(lambda: not accepts(sekisho.address), "the listener is closed")
+            release.set()
+            self.assertEqual(client.response().status, 101)
+            client.send(b"hello")
+            self.assertEqual(client.socket.recv(100), b"hello")
+            self.assertEqual(client.socket.recv(100), b"")  # a FIN: a reset would raise
+        self.assertEqual(sekisho.wait(), 0)
+        wait_until(lambda: ends, "the upstream saw the end")
+        self.assertEqual(ends, [b""])
+        self.assertEqual(sekisho.events("stop")[0]["cut"], 0)
+
+    def test_a_reload_while_draining_is_refused_in_the_log(self):
+        with Client(self.sekisho.address) as client:
+            client.send(b"GET /slow?ms=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            wait_until(lambda: self.sekisho.metric("sekisho_upstream_in_flight") == 1, "the request is at the upstream")
+            self.sekisho.signal(signal.SIGTERM)
+            wait_until(lambda: self.sekisho.events("drain"), "the drain began")
+            self.sekisho.signal(signal.SIGHUP)
+            told = wait_until(lambda: self.sekisho.events("reload"), "the log says that it is too late")
+            self.assertEqual((told[0]["level"], told[0]["result"]), ("warning", "failure"))
+            self.assertEqual(client.response().status, 200)
+        self.assertEqual(self.sekisho.wait(), 0)
 
     def test_a_worker_that_hangs_holds_up_no_reload_and_no_end(self):
         sekisho = self.enterContext(Sekisho(self.origin.upstream, "shutdown: {grace: 0s, drain: 1s}\n", workers=2))
