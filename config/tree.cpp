@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "config/environment.hpp"
+#include "config/unclosed_quote.hpp"
 #include "config/yaml_hints.hpp"
 
 namespace sekisho::config {
@@ -52,6 +53,8 @@ class Builder : public YAML::EventHandler {
  public:
   Builder(std::uint16_t file, Diagnostics& diagnostics) : file_(file), diagnostics_(diagnostics) {}
 
+  // Where the last value or key began that was read whole.
+  Mark last() const { return last_; }
   std::optional<Tree> take() { return std::exchange(root_, std::nullopt); }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
@@ -179,6 +182,7 @@ class Builder : public YAML::EventHandler {
 
   void add(Tree tree, YAML::anchor_t anchor) {
     ++nodes_;
+    if (tree.kind == Tree::Kind::scalar) last_ = tree.mark;
     check_size(tree.mark);
     if (anchor != YAML::NullAnchor) {
       count_copy(tree, tree.mark);
@@ -219,6 +223,7 @@ class Builder : public YAML::EventHandler {
 
   std::uint16_t file_;
   Diagnostics& diagnostics_;
+  Mark last_{file_, 1, 1};
   std::vector<Frame> stack_;
   std::map<YAML::anchor_t, Tree> anchors_;
   std::optional<Tree> root_;
@@ -227,12 +232,28 @@ class Builder : public YAML::EventHandler {
   bool started_ = false;
 };
 
+// The parser takes the end of the text for the end of a quoted value, and all between for the value. It knows
+// better where it meets the marker that ends a document.
+std::string with_end_marker(std::string_view text) {
+  std::string marked(text);
+  if (!text.empty() && text.back() != '\n') marked += '\n';
+  return marked += "...\n";
+}
+
+// The marker's own place is behind the end of the text.
+Mark within(std::string_view text, Mark mark) {
+  const auto line_ends = static_cast<std::uint32_t>(std::count(text.begin(), text.end(), '\n'));
+  if (mark.line <= line_ends + 1) return mark;
+  const std::size_t last_line = text.rfind('\n') + 1;  // npos + 1 is 0
+  return {mark.file, line_ends + 1, static_cast<std::uint32_t>(text.size() - last_line + 1)};
+}
+
 }  // namespace
 
 std::optional<Tree> parse_tree(std::string_view text, std::uint16_t file, Diagnostics& diagnostics) {
   Builder builder(file, diagnostics);
   try {
-    std::istringstream stream{std::string(text)};
+    std::istringstream stream{with_end_marker(text)};
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) {
     }
@@ -247,8 +268,12 @@ std::optional<Tree> parse_tree(std::string_view text, std::uint16_t file, Diagno
   } catch (const YAML::Exception& error) {
     const Mark mark{file, static_cast<std::uint32_t>(error.mark.line + 1),
                     static_cast<std::uint32_t>(error.mark.column + 1)};
-    diagnostics.error(
-        mark, fmt::format("not valid YAML: {}{}", error.msg, hint_for_syntax_error(text, mark, error.msg)));
+    if (error.msg == YAML::ErrorMsg::DOC_IN_SCALAR) {
+      diagnostics.error(find_unclosed_quote(text, builder.last(), mark), "this quote is never closed");
+    } else {
+      diagnostics.error(within(text, mark), fmt::format("not valid YAML: {}{}", error.msg,
+                                                        hint_for_syntax_error(text, mark, error.msg)));
+    }
     return std::nullopt;
   }
   auto tree = builder.take();

@@ -49,6 +49,37 @@ TEST(Yaml, BrokenText) {
   EXPECT_THAT(only_problem("? [a]\n: b"), HasSubstr("a key must be a plain word"));
 }
 
+TEST(Yaml, AQuoteThatIsNeverClosed) {
+  const std::pair<std::string_view, std::string_view> cases[] = {
+      {"upstream: \"x:1\nlimits:\n  - {name: a, rate: 5/s}\n", "1:11: "},
+      {"upstream: 'x:1\nshadow: true", "1:11: "},
+      {"upstream: x:1\nhosts: ['a', \"b\", 'it''s]\nshadow: true\n", "2:19: "},
+      {"upstream: x:1\nlimits:\n  - 'a\n", "3:5: "},
+      {"upstream: x:1 # don't\nlog: {access: don't, level: \"info}\n# it's\n", "2:29: "},
+      {"upstream: x:1\n\"hosts: [a]\n", "2:1: "},
+      {"upstream: \"a\\\"\n", "1:11: "},
+      {"upstream: \"関\", 'x", "1:"},
+      {"upstream: \"x\n---\ny\"\n", "1:11: "},
+      {"\"", "1:1: "},
+  };
+  for (const auto& [yaml, place] : cases) {
+    EXPECT_THAT(only_problem(yaml), StartsWith(std::string(place))) << yaml;
+    if (place.size() > 2) {
+      EXPECT_THAT(only_problem(yaml), HasSubstr("this quote is never closed")) << yaml;
+    }
+  }
+  EXPECT_TRUE(load_yaml("upstream: \"x:\n  1\"\n").draft);
+}
+
+// What is put behind the text to notice that must not be seen.
+TEST(Yaml, TheEndOfTheTextIsTheEndOfIt) {
+  EXPECT_THAT(only_problem("a: [1, 2"), StartsWith("1:"));
+  const Loaded kept =
+      load_yaml("upstream: x:1\nlimits: \n - name: a\n   rate: 5/s\n   action:\n    body: |+\n     no\n\n");
+  ASSERT_TRUE(kept.config) << testing::PrintToString(problems(kept));
+  EXPECT_EQ(kept.config->limits[0].action->body, "no\n\n");
+}
+
 TEST(Yaml, ExactlyOneDocument) {
   EXPECT_THAT(only_problem(""), HasSubstr("empty"));
   EXPECT_THAT(only_problem("# nothing\n"), HasSubstr("empty"));
