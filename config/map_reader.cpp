@@ -21,15 +21,8 @@ std::optional<std::string> Context::read_named_file(Mark mark, std::string_view 
     return std::nullopt;
   }
   const std::filesystem::path full = (directory / path).lexically_normal();
-  std::error_code code;
-  const bool regular = std::filesystem::is_regular_file(full, code);
-  // A directory, or a pipe that nobody writes to, must not be waited for.
-  if (!regular && std::filesystem::exists(full, code)) {
-    error(mark, fmt::format("{} is not a regular file", full.string()));
-    return std::nullopt;
-  }
   std::string problem;
-  auto text = read_file(full, most, problem);
+  auto text = read_regular_file(full, most, problem);
   if (!text) error(mark, fmt::format("{} {}", full.string(), problem));
   return text;
 }

@@ -40,6 +40,16 @@ std::optional<std::string> read_file(const std::filesystem::path& path, std::siz
   return read_stream(stream.get(), most, problem);
 }
 
+std::optional<std::string> read_regular_file(const std::filesystem::path& path, std::size_t most,
+                                             std::string& problem) {
+  std::error_code code;
+  if (!std::filesystem::is_regular_file(path, code) && std::filesystem::exists(path, code)) {
+    problem = "is not a regular file";
+    return std::nullopt;
+  }
+  return read_file(path, most, problem);
+}
+
 std::optional<std::string> read_source(const std::string& source, std::size_t most, std::string& problem) {
   if (source == "-") return read_stream(stdin, most, problem);
   if (!source.starts_with("env:")) return read_file(source, most, problem);

@@ -16,6 +16,11 @@ std::optional<std::string> read_source(const std::string& source, std::size_t mo
 std::optional<std::string> read_file(const std::filesystem::path& path, std::size_t most,
                                      std::string& problem);
 
+// The same for a file that a configuration names: a directory, or a pipe that nobody writes to, is not waited
+// for.
+std::optional<std::string> read_regular_file(const std::filesystem::path& path, std::size_t most,
+                                             std::string& problem);
+
 // Where `text` stops being UTF-8 without NUL; npos where it is that throughout.
 std::size_t find_invalid_text(std::string_view text);
 

@@ -9,6 +9,7 @@
 #include "config/warnings.hpp"
 #include "proxy/policy/engine.hpp"
 #include "proxy/policy/limit_states.hpp"
+#include "proxy/policy/range_age.hpp"
 
 namespace sekisho {
 
@@ -25,7 +26,11 @@ void add_policy_problems(config::Loaded& loaded) {
 int check_command(const std::string& source, bool strict) {
   config::Loaded loaded = config::load(source);
   add_policy_problems(loaded);
-  if (loaded.draft) config::add_warnings(*loaded.draft, loaded.diagnostics);
+  if (loaded.draft) {
+    config::add_warnings(*loaded.draft, loaded.diagnostics);
+    policy::add_range_age_warnings(loaded.draft->client_ip, std::chrono::system_clock::now(),
+                                   loaded.diagnostics);
+  }
 
   for (config::Diagnostic problem : loaded.diagnostics.sorted()) {
     const bool warning = problem.severity == config::Severity::warning;

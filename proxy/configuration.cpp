@@ -8,6 +8,7 @@
 #include "config/load.hpp"
 #include "config/warnings.hpp"
 #include "proxy/policy/engine.hpp"
+#include "proxy/policy/range_age.hpp"
 #include "proxy/worker_count.hpp"
 
 namespace sekisho::proxy {
@@ -81,6 +82,8 @@ ReadConfiguration read_configuration(const std::string& source, std::uint64_t de
     return read;
   }
   config::add_warnings(*loaded.config, read.diagnostics);
+  policy::add_range_age_warnings(loaded.config->client_ip, std::chrono::system_clock::now(),
+                                 read.diagnostics);
   auto config = std::make_shared<config::Config>(*loaded.config);
   const std::uint64_t upstream = config->upstream ? config->upstream->max_connections : 0;
   const std::uint64_t most = client_connections_within(descriptors, upstream);

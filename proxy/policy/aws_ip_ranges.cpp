@@ -1,18 +1,25 @@
 #include "proxy/policy/aws_ip_ranges.hpp"
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
+#include <charconv>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <string_view>
 
+#include "config/source.hpp"
 #include "config/spelling.hpp"
 
 namespace sekisho::policy {
 namespace {
 
 using Json = nlohmann::json;
+
+constexpr std::size_t most_bytes = std::size_t{64} * 1024 * 1024;  // AWS's own is some 2 MiB
+
+// The file's text as JSON, discarded where it is none; nullopt, with the reason, where it cannot be read.
+std::optional<Json> parse_file(const std::string& path, std::string& problem) {
+  const auto text = config::read_regular_file(path, most_bytes, problem);
+  if (!text) return std::nullopt;
+  return Json::parse(*text, nullptr, false);
+}
 
 // Adds the prefixes of one of the file's two lists; false where an entry is not in AWS's form.
 bool collect(const Json& root, const char* list, const char* field, const std::string& service,
@@ -40,16 +47,15 @@ bool collect(const Json& root, const char* list, const char* field, const std::s
 std::optional<std::vector<config::Network>> read_aws_ip_ranges(const std::string& path,
                                                                const std::string& service,
                                                                std::string& problem) {
-  std::ifstream file(path);
-  if (!file) {
-    problem = "cannot read " + path + ": " + std::strerror(errno);
+  const auto root = parse_file(path, problem);
+  if (!root) {
+    problem = path + " " + problem;
     return std::nullopt;
   }
-  const Json root = Json::parse(file, nullptr, false);
   std::vector<config::Network> networks;
   std::set<std::string> services;
-  if (!root.is_object() || !collect(root, "prefixes", "ip_prefix", service, networks, services) ||
-      !collect(root, "ipv6_prefixes", "ipv6_prefix", service, networks, services)) {
+  if (!root->is_object() || !collect(*root, "prefixes", "ip_prefix", service, networks, services) ||
+      !collect(*root, "ipv6_prefixes", "ipv6_prefix", service, networks, services)) {
     problem = path + " is not in the form of AWS's ip-ranges.json";
     return std::nullopt;
   }
@@ -60,6 +66,29 @@ std::optional<std::vector<config::Network>> read_aws_ip_ranges(const std::string
     return std::nullopt;
   }
   return networks;
+}
+
+std::optional<std::chrono::sys_days> aws_date(std::string_view text) {
+  if (text.size() < 10 || text[4] != '-' || text[7] != '-') return std::nullopt;
+  const auto number = [&](std::size_t first, std::size_t length) {
+    unsigned value = 0;
+    const char* begin = text.data() + first;
+    const auto read = std::from_chars(begin, begin + length, value);
+    return read.ptr == begin + length ? value : 0;  // no year, month or day of AWS's is 0
+  };
+  const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(number(0, 4))),
+                                         std::chrono::month(number(5, 2)), std::chrono::day(number(8, 2))};
+  if (!date.ok()) return std::nullopt;
+  return std::chrono::sys_days(date);
+}
+
+std::optional<std::chrono::sys_days> aws_ip_ranges_date(const std::string& path) {
+  std::string problem;
+  const auto root = parse_file(path, problem);
+  if (!root || !root->is_object()) return std::nullopt;
+  const auto date = root->find("createDate");
+  if (date == root->end() || !date->is_string()) return std::nullopt;
+  return aws_date(date->get_ref<const std::string&>());
 }
 
 }  // namespace sekisho::policy

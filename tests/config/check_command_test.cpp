@@ -62,6 +62,21 @@ TEST(CheckCommand, WarningsCountOnlyWhenStrict) {
   EXPECT_EQ(check(quiet, true).status, 0);
 }
 
+TEST(CheckCommand, OldRangesAreWarnedOf) {
+  const config::TemporaryDirectory directory;
+  const std::string ranges = directory.write(
+      "old.json",
+      R"({"createDate": "2019-01-01-00-00-00", "prefixes": [{"service": "X", "ip_prefix": "10.1.0.0/16"}]})");
+  const std::string yaml =
+      "upstream: {servers: 127.0.0.1:3000, max_in_flight: 5}\nclient_ip: {trusted_proxies: [{service: X, "
+      "aws_ip_ranges: " +
+      ranges + "}]}\n";
+  const Checked run = check(yaml);
+  EXPECT_EQ(run.status, 0) << run.out;
+  EXPECT_THAT(run.err, AllOf(HasSubstr("env:SEKISHO_T_CHECK:2:"), HasSubstr("2019-01-01")));
+  EXPECT_EQ(check(yaml, true).status, 1);
+}
+
 TEST(CheckCommand, AnUnreadableSource) {
   testing::internal::CaptureStdout();
   EXPECT_EQ(check_command("/nonexistent.yaml", false), 1);

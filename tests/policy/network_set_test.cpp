@@ -94,7 +94,7 @@ TEST(NetworkSet, AnAwsFileThatSaysNothingIsAnError) {
   };
   EXPECT_NE(message(ranges_file, "CLOUDFRONT_ORIGIN").find("did you mean"), std::string::npos)
       << message(ranges_file, "CLOUDFRONT_ORIGIN");
-  EXPECT_NE(message("/nowhere/ranges.json", "X").find("cannot read"), std::string::npos);
+  EXPECT_NE(message("/nowhere/ranges.json", "X").find("cannot be opened"), std::string::npos);
   for (const char* text :
        {"", "{", "[]", "{\"prefixes\": 3}", "{\"prefixes\": [3]}", "{\"prefixes\": [{\"service\": 1}]}",
         "{\"prefixes\": [{\"service\": \"X\", \"ip_prefix\": \"10.1.0.0/8\"}]}"}) {
