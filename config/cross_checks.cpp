@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "config/endpoint.hpp"
 #include "config/quotas.hpp"
 #include "config/scalars.hpp"
 #include "config/sections.hpp"
@@ -35,15 +36,9 @@ void check_upstream(Context& context, const Upstream& upstream) {
   }
 }
 
-bool same_port(const Endpoint& a, const Endpoint& b) {
-  if (a.kind != b.kind) return false;
-  if (a.kind == Endpoint::Kind::unix_path) return a.host == b.host;
-  return a.port != 0 && a.port == b.port && a.host == b.host;
-}
-
 void check_addresses(Context& context, const Config& config) {
   const auto refuse = [&](const Endpoint& later, const Endpoint& earlier, std::string_view what) {
-    if (!same_port(later, earlier)) return;
+    if (!overlap(later, earlier)) return;
     const Mark mark = later.mark.line != 0 ? later.mark : earlier.mark;
     context.error(mark, fmt::format("{} is the address of {} too", later.text, what));
   };

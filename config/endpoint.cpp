@@ -4,6 +4,7 @@
 #include <sys/un.h>
 
 #include <algorithm>
+#include <array>
 
 #include "config/ip_address.hpp"
 #include "config/scalars.hpp"
@@ -37,6 +38,12 @@ std::optional<Endpoint> parse_unix(std::string_view text, Mark mark, std::string
     return std::nullopt;
   }
   return Endpoint{Endpoint::Kind::unix_path, std::string(path), 0, std::string(text), mark};
+}
+
+// Whether who listens on `a` has what comes to `b` too.
+bool takes(const IpAddress& a, const IpAddress& b) {
+  constexpr std::array<std::uint8_t, 16> none{};
+  return a == b || a == IpAddress::v6(none) || (a == IpAddress() && b.is_v4());
 }
 
 }  // namespace
@@ -99,6 +106,15 @@ std::optional<Endpoint> parse_endpoint(std::string_view text, EndpointUse use, M
   }
   return Endpoint{Endpoint::Kind::name, std::string(host), static_cast<std::uint16_t>(*port),
                   std::string(text), mark};
+}
+
+bool overlap(const Endpoint& a, const Endpoint& b) {
+  if (a.kind != b.kind) return false;
+  if (a.kind != Endpoint::Kind::ip) return a.host == b.host && a.port == b.port;
+  if (a.port == 0 || a.port != b.port) return false;
+  const auto left = IpAddress::parse(a.host);
+  const auto right = IpAddress::parse(b.host);
+  return left && right && (takes(*left, *right) || takes(*right, *left));
 }
 
 }  // namespace sekisho::config

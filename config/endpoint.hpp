@@ -18,4 +18,8 @@ enum class EndpointUse : std::uint8_t {
 std::optional<Endpoint> parse_endpoint(std::string_view text, EndpointUse use, Mark mark,
                                        std::string& problem);
 
+// Whether only one of the two can be listened on: 0.0.0.0 takes a port of every IPv4 address, [::] of every
+// address. Never so for port 0.
+bool overlap(const Endpoint& a, const Endpoint& b);
+
 }  // namespace sekisho::config

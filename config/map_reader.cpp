@@ -184,7 +184,7 @@ void MapReader::finish() {
     }
     const std::string hint = did_you_mean(key.value, known_);
     std::string message = fmt::format("{} has no key {}{}", what_, key.value.substr(0, 100), hint);
-    if (hint.empty() && known_.size() <= 10) message += fmt::format("; it has {}", fmt::join(known_, ", "));
+    if (hint.empty()) message += fmt::format("; it has {}", fmt::join(known_, ", "));
     context_.error(key.mark, message);
   }
 }

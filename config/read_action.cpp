@@ -1,9 +1,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "config/scalars.hpp"
 #include "config/sections.hpp"
+#include "config/spelling.hpp"
 
 namespace sekisho::config {
 namespace {
@@ -24,7 +26,8 @@ void read_status(Context& context, const Tree& tree, Action& action) {
   std::string problem;
   const auto status = parse_count(tree.text, problem);
   if (!status || *status < 400 || *status > 599) {
-    context.error(tree.mark, fmt::format("action: \"{}\" is not {}", tree.text.substr(0, 60), help));
+    const std::string hint = did_you_mean(tree.text, std::array<std::string_view, 1>{"close"});
+    context.error(tree.mark, fmt::format("action: \"{}\" is not {}{}", tree.text.substr(0, 60), help, hint));
     return;
   }
   action.status = static_cast<unsigned>(*status);
@@ -74,14 +77,14 @@ void read_action(Context& context, const Tree& tree, Action& action) {
 void read_ban(Context& context, const Tree& tree, Ban& ban) {
   ban.mark = tree.mark;
   constexpr Duration shortest = 1s;
-  constexpr Duration longest = 24h * 365;
+  constexpr Duration longest = 24h * 180;  // what a ban's word in the table surely holds
   if (tree.kind == Tree::Kind::scalar) {
     std::string problem;
     const auto length = parse_duration(tree.text, problem);
     if (!length) {
       context.error(tree.mark, fmt::format("ban: {}", problem));
     } else if (*length < shortest || *length > longest) {
-      context.error(tree.mark, fmt::format("ban: {} is out of range; from 1s to 365d", tree.text));
+      context.error(tree.mark, fmt::format("ban: {} is out of range; from 1s to 180d", tree.text));
     } else {
       ban.length = *length;
     }

@@ -33,6 +33,16 @@ void read_prefix(Context& context, const Tree& tree, std::string_view what, unsi
   ipv6 = static_cast<unsigned>(bits6);
 }
 
+// Every name is let in where none is named. Who names a file or a variable means to name some.
+void read_names(Context& context, const Tree& tree, std::string_view what, Texts& names) {
+  const std::size_t problems = context.diagnostics.all().size();
+  names = read_texts(context, tree, what, ListSources::expanded);
+  const bool nothing_written = tree.kind == Tree::Kind::sequence && tree.items.empty();
+  if (names.empty() && !nothing_written && context.diagnostics.all().size() == problems) {
+    context.error(tree.mark, fmt::format("{} names no host: every name would be let in", what));
+  }
+}
+
 }  // namespace
 
 void read_client_ip(Context& context, const Tree& tree, ClientIp& client_ip) {
@@ -69,12 +79,12 @@ void read_client_ip(Context& context, const Tree& tree, ClientIp& client_ip) {
 void read_hosts(Context& context, const Tree& tree, Hosts& hosts) {
   hosts.mark = tree.mark;
   if (tree.kind != Tree::Kind::map) {
-    hosts.allow = read_texts(context, tree, "hosts", ListSources::expanded);
+    read_names(context, tree, "hosts", hosts.allow);
     return;
   }
   MapReader reader(context, tree, "hosts");
   if (const Tree* allow = reader.find("allow")) {
-    hosts.allow = read_texts(context, *allow, "allow", ListSources::expanded);
+    read_names(context, *allow, "allow", hosts.allow);
   }
   if (const auto literals = reader.word("ip_literals", {"reject", "allow"})) {
     hosts.reject_ip_literals = *literals == "reject";

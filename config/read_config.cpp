@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 
+#include <array>
+
 #include "config/sections.hpp"
+#include "config/spelling.hpp"
 
 namespace sekisho::config {
 namespace {
@@ -10,6 +13,13 @@ constexpr std::uint64_t most_workers = 64;
 void read_workers(MapReader& reader, unsigned& workers) {
   const Tree* tree = reader.find("workers");
   if (tree == nullptr || (tree->kind == Tree::Kind::scalar && tree->text == "auto")) return;
+  if (tree->kind == Tree::Kind::scalar) {
+    const std::string hint = did_you_mean(tree->text, std::array<std::string_view, 1>{"auto"});
+    if (!hint.empty()) {
+      reader.context().error(tree->mark, fmt::format("workers: \"{}\" is not known{}", tree->text, hint));
+      return;
+    }
+  }
   std::uint64_t count = 0;
   if (reader.count("workers", count, 1, most_workers)) workers = static_cast<unsigned>(count);
 }

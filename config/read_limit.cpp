@@ -118,6 +118,7 @@ Limit read_limit(Context& context, const Tree& tree) {
     limit.key = read_texts(context, *key, "key", ListSources::literal);
     if (key->kind == Tree::Kind::sequence && key->items.empty()) {
       context.error(key->mark, "key is empty; for one bucket for all, write key: global");
+      limit.key = Limit{}.key;  // nobody else need complain
     }
   }
   read_rate(reader, limit.rate);

@@ -60,9 +60,11 @@ std::optional<Listener> read_listener(Context& context, const Tree& tree) {
   return listener;
 }
 
-bool same_address(const Endpoint& a, const Endpoint& b) {
-  return a.kind == b.kind && a.host == b.host && a.port == b.port &&
-         (a.port != 0 || a.kind == Endpoint::Kind::unix_path);
+// YAML's other word for off, which would be read as an address.
+bool refused_false(Context& context, const Tree& tree, std::string_view what) {
+  if (tree.kind != Tree::Kind::scalar || tree.text != "false") return false;
+  context.error(tree.mark, fmt::format("{}: \"false\" is not an address; did you mean off?", what));
+  return true;
 }
 
 }  // namespace
@@ -73,9 +75,13 @@ void read_listen(Context& context, const Tree& tree, std::vector<Listener>& list
     auto listener = read_listener(context, *item);
     if (!listener) continue;
     for (const Listener& other : found) {
-      if (!same_address(other.address, listener->address)) continue;
-      context.error(listener->address.mark, fmt::format("{} is listened on already, in line {}",
-                                                        listener->address.text, other.address.mark.line));
+      if (!overlap(other.address, listener->address)) continue;
+      const bool same = other.address.text == listener->address.text;
+      context.error(
+          listener->address.mark,
+          fmt::format("{} is listened on already, {}in line {}", listener->address.text,
+                      same ? "" : fmt::format("with {} ", other.address.text), other.address.mark.line));
+      break;
     }
     found.push_back(std::move(*listener));
   }
@@ -89,6 +95,7 @@ void read_admin(Context& context, const Tree& tree, Admin& admin) {
   if (tree.kind == Tree::Kind::scalar && tree.text == "off") {
     admin.listen.reset();
   } else if (tree.kind != Tree::Kind::map) {
+    if (refused_false(context, tree, "admin")) return;
     if (auto address = read_address(context, tree, "admin")) admin.listen = std::move(address);
   } else {
     MapReader reader(context, tree, "admin");
@@ -108,6 +115,7 @@ void read_metrics(Context& context, const Tree& tree, std::optional<Endpoint>& m
     metrics.reset();
     return;
   }
+  if (refused_false(context, tree, "metrics")) return;
   metrics = read_address(context, tree, "metrics");
 }
 

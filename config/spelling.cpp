@@ -15,9 +15,14 @@ char folded(char c) {
   return c == '-' ? '_' : c;
 }
 
-// Insertions, deletions, substitutions and swaps of neighbours that turn one into the other (optimal string
-// alignment).
-std::size_t edit_distance(std::string_view a, std::string_view b) {
+// How far two words are apart, in insertions, deletions, substitutions and swaps of neighbours (optimal
+// string alignment).
+struct Distance {
+  std::size_t whole = 0;
+  std::size_t start = 0;  // from the nearest beginning of the other
+};
+
+Distance edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
   for (std::size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
   for (std::size_t j = 0; j <= b.size(); ++j) d[0][j] = j;
@@ -30,7 +35,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
       if (swapped) d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
     }
   }
-  return d[a.size()][b.size()];
+  return {d[a.size()][b.size()], *std::min_element(d[a.size()].begin(), d[a.size()].end())};
 }
 
 }  // namespace
@@ -40,9 +45,12 @@ std::string nearest(std::string_view word, std::span<const std::string_view> can
   std::string_view best;
   std::size_t best_distance = std::max<std::size_t>(1, word.size() / 3) + 1;
   for (const std::string_view candidate : candidates) {
-    const bool cut_short = word.size() >= 3 && candidate.starts_with(word);
-    const std::size_t distance = cut_short ? 1 : edit_distance(word, candidate);
-    if (distance < best_distance && distance < candidate.size()) {
+    const Distance apart = edit_distance(word, candidate);
+    // A word cut short is as good as one letter wrong.
+    const bool cut_short = word.size() >= 3 && apart.start + 1 < apart.whole;
+    const std::size_t distance = cut_short ? apart.start + 1 : apart.whole;
+    const bool shorter = distance == best_distance && cut_short && candidate.size() < best.size();
+    if ((distance < best_distance || shorter) && distance < candidate.size()) {
       best = candidate;
       best_distance = distance;
     }

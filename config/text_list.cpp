@@ -17,6 +17,8 @@ constexpr std::string_view blanks = " \t\r";
 // here.
 void append_entries(Context& context, std::string_view text, std::uint16_t file, std::string_view separators,
                     bool comments, Texts& texts) {
+  // Some editors put a byte order mark in front of a file.
+  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
   if (const std::size_t bad = find_invalid_text(text); bad != std::string_view::npos) {
     context.error({file, 1, 1}, fmt::format("byte {} is not UTF-8 text", bad));
     return;

@@ -62,6 +62,13 @@ TEST(CheckCommand, WarningsCountOnlyWhenStrict) {
   EXPECT_EQ(check(quiet, true).status, 0);
 }
 
+TEST(CheckCommand, AnEmptyKeyIsOneProblem) {
+  const Checked run = check(std::string(quiet) + "limits: [{name: a, rate: 5/s, key: []}]\n");
+  EXPECT_EQ(run.status, 1);
+  EXPECT_THAT(run.out, testing::StartsWith("env:SEKISHO_T_CHECK:3:36: "));
+  EXPECT_EQ(std::count(run.out.begin(), run.out.end(), '\n'), 1) << run.out;
+}
+
 TEST(CheckCommand, OldRangesAreWarnedOf) {
   const config::TemporaryDirectory directory;
   const std::string ranges = directory.write(

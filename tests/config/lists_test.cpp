@@ -107,6 +107,31 @@ TEST(Lists, AnEmptyFileIsAnEmptyList) {
   EXPECT_TRUE(loaded.config->limits[0].match.networks->empty());
 }
 
+TEST(Lists, AHostGuardWithoutNamesIsNoGuard) {
+  const TemporaryDirectory directory;
+  directory.write("none.txt", "# later\n");
+  const Environment variable("SEKISHO_T_HOSTS", " ");
+  for (const std::string_view hosts : {"env:SEKISHO_T_HOSTS", "[env:SEKISHO_T_HOSTS, file:none.txt]",
+                                       "{allow: env:SEKISHO_T_HOSTS}", "{allow: [file:none.txt]}"}) {
+    EXPECT_THAT(problems(load_yaml("upstream: x:1\nhosts: " + std::string(hosts) + "\n", directory.path())),
+                ElementsAre(HasSubstr("names no host: every name would be let in")))
+        << hosts;
+  }
+  EXPECT_THAT(problems(load_yaml("upstream: x:1\nhosts: env:SEKISHO_T_NO\n")),
+              ElementsAre(HasSubstr("is not set")));
+  EXPECT_TRUE(load_yaml("upstream: x:1\nhosts: []\n").config);
+  EXPECT_TRUE(load_yaml("upstream: x:1\nhosts: [env:SEKISHO_T_HOSTS, a.example]\n").config);
+}
+
+TEST(Lists, AByteOrderMarkIsNoPartOfTheFirstEntry) {
+  const TemporaryDirectory directory;
+  directory.write("hosts.txt", "\xef\xbb\xbf# ours\nwww.example.jp\n");
+  const Loaded loaded = load_yaml("upstream: x:1\nhosts: file:hosts.txt\n", directory.path());
+  ASSERT_TRUE(loaded.config) << testing::PrintToString(problems(loaded));
+  ASSERT_EQ(loaded.config->hosts.allow.size(), 1U);
+  EXPECT_EQ(loaded.config->hosts.allow[0].value, "www.example.jp");
+}
+
 TEST(Lists, WhatIsNoTextFile) {
   const TemporaryDirectory directory;
   directory.write("bad.txt", "10.0.0.1\n\xff\xfe\n");

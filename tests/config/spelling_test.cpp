@@ -17,12 +17,20 @@ TEST(Spelling, Nearest) {
       {"limit", "limits"},
       {"warn", "warning"},
       {"ky", "key"},
+      {"max_boddy", "max_body_bytes"},
       {"zzz", ""},
       {"", ""},
       {"xy", ""},
       {"completely_different", ""},
   };
   for (const auto& [word, expected] : cases) EXPECT_EQ(nearest(word, words), expected) << word;
+}
+
+TEST(Spelling, OfWhatIsCutShortTheShortest) {
+  constexpr std::string_view groups[] = {"builtin:probes/php", "builtin:probes/iot", "builtin:probes"};
+  EXPECT_EQ(nearest("builtin:prob", groups), "builtin:probes");
+  EXPECT_EQ(nearest("builtin:probse", groups), "builtin:probes");
+  EXPECT_EQ(nearest("builtin:probes/ph", groups), "builtin:probes/php");
 }
 
 TEST(Spelling, ALongWordCostsNothing) {
