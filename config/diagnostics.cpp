@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
@@ -59,15 +61,17 @@ bool Diagnostics::has_warnings() const {
 }
 
 std::vector<Diagnostic> Diagnostics::sorted() const {
+  std::vector<const Diagnostic*> by_place;
+  by_place.reserve(items_.size());
+  for (const Diagnostic& item : items_) by_place.push_back(&item);
+  std::stable_sort(by_place.begin(), by_place.end(),
+                   [](const Diagnostic* a, const Diagnostic* b) { return place(*a) < place(*b); });
   std::vector<Diagnostic> result;
-  for (const Diagnostic& item : items_) {
-    const bool said = std::any_of(result.begin(), result.end(), [&](const Diagnostic& other) {
-      return other.severity == item.severity && place(other) == place(item) && other.message == item.message;
-    });
-    if (!said) result.push_back(item);
+  std::set<std::pair<Severity, std::string_view>> said;  // of one place
+  for (const Diagnostic* item : by_place) {
+    if (!result.empty() && place(result.back()) != place(*item)) said.clear();
+    if (said.emplace(item->severity, item->message).second) result.push_back(*item);
   }
-  std::stable_sort(result.begin(), result.end(),
-                   [](const Diagnostic& a, const Diagnostic& b) { return place(a) < place(b); });
   return result;
 }
 

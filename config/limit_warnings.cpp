@@ -1,10 +1,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/match_order.hpp"
+#include "config/pattern_order.hpp"
 #include "config/quotas.hpp"
 #include "config/warnings.hpp"
 
@@ -18,11 +21,23 @@ bool by_address_alone(const Limit& limit) {
                      [](Part part) { return part.value == "client_ip" || part.value == "client_network"; });
 }
 
+bool all(const std::optional<Texts>& texts, bool (*holds)(std::string_view)) {
+  return texts && std::all_of(texts->begin(), texts->end(), [&](Part text) { return holds(text.value); });
+}
+
+// Whether the names that a request of `limit` can have are as good as written in the file.
+bool hosts_are_known(const Config& config, const Limit& limit) {
+  if (all(limit.match.hosts, names_one_host)) return true;
+  return !config.hosts.allow.empty() && all(config.hosts.allow, names_one_host);
+}
+
 // A part of the key that a client can vary from request to request and so have a fresh bucket each time.
-const Text* chosen_by_client(const Limit& limit) {
+const Text* chosen_by_client(const Config& config, const Limit& limit) {
   const auto found = std::find_if(limit.key.begin(), limit.key.end(), [&](Part part) {
     return part.value.starts_with("header:") || part.value.starts_with("cookie:") ||
-           (part.value == "path" && !limit.match.paths);
+           (part.value == "path" && !all(limit.match.paths, names_one_path)) ||
+           (part.value == "method" && !limit.match.methods) ||
+           (part.value == "host" && !hosts_are_known(config, limit));
   });
   return found == limit.key.end() ? nullptr : &*found;
 }
@@ -41,9 +56,16 @@ bool not_faster(const ratelimit::Quota& a, const ratelimit::Quota& b) {
          static_cast<Wide>(b.count) * static_cast<std::uint64_t>(a.period.count());
 }
 
-void compare(const Config& config, const Limit& wide, const Limit& narrow, bool wide_is_first,
+struct Judged {
+  const Limit& limit;
+  MatchOrder match;
+};
+
+void compare(const Config& config, const Judged& outer_limit, const Judged& inner_limit, bool wide_is_first,
              Diagnostics& diagnostics) {
-  if (wide.shadow || narrow.shadow || !narrow.rate || !covers(wide.match, narrow.match)) return;
+  const Limit& wide = outer_limit.limit;
+  const Limit& narrow = inner_limit.limit;
+  if (wide.shadow || narrow.shadow || !narrow.rate || !outer_limit.match.covers(inner_limit.match)) return;
   const std::string& name = wide.name.value;
   if (wide.block) {
     diagnostics.warning(narrow.mark, fmt::format("limit {} never has a say: {} blocks all that it matches",
@@ -57,7 +79,7 @@ void compare(const Config& config, const Limit& wide, const Limit& narrow, bool 
   if (outer.burst <= inner.burst) {
     // Of two that are equal, the later is the one too many.
     if (outer.burst == inner.burst && not_faster(inner, outer) && !wide_is_first &&
-        covers(narrow.match, wide.match))
+        inner_limit.match.covers(outer_limit.match))
       return;
     diagnostics.warning(
         narrow.mark,
@@ -74,13 +96,16 @@ void compare(const Config& config, const Limit& wide, const Limit& narrow, bool 
 }  // namespace
 
 void add_limit_warnings(const Config& config, Diagnostics& diagnostics) {
-  const auto& limits = config.limits;
-  for (const Limit& limit : limits) {
-    const Text* part = chosen_by_client(limit);
+  std::vector<Judged> limits;
+  limits.reserve(config.limits.size());
+  for (const Limit& limit : config.limits) limits.push_back({limit, MatchOrder(limit.match)});
+  for (const Judged& judged : limits) {
+    const Limit& limit = judged.limit;
+    const Text* part = chosen_by_client(config, limit);
     if (part == nullptr || !limit.rate) continue;
-    const bool backed = std::any_of(limits.begin(), limits.end(), [&](const Limit& other) {
-      return (other.rate || other.block) && !other.shadow && by_address_alone(other) &&
-             covers(other.match, limit.match);
+    const bool backed = std::any_of(limits.begin(), limits.end(), [&](const Judged& other) {
+      return (other.limit.rate || other.limit.block) && !other.limit.shadow &&
+             by_address_alone(other.limit) && other.match.covers(judged.match);
     });
     if (backed) continue;
     diagnostics.warning(

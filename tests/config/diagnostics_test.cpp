@@ -38,6 +38,21 @@ TEST(Diagnostics, AppendKeepsFilesApart) {
   EXPECT_EQ(list.format(list.all().at(0)), "b:1:1: in b");
 }
 
+TEST(Diagnostics, WhatIsSaidTwiceOfAPlaceIsThereOnce) {
+  Diagnostics list;
+  const std::uint16_t file = list.add_file("a");
+  list.error({file, 2, 1}, "later");
+  // Compared each with each this would take a minute.
+  for (int i = 0; i < 100'000; ++i) list.warning({file, 1, 1}, "w" + std::to_string(i % 50'000));
+  list.error({file, 1, 1}, "w1");
+  const auto sorted = list.sorted();
+  ASSERT_EQ(sorted.size(), 50'002U);
+  EXPECT_EQ(sorted[0].message, "w0");
+  EXPECT_EQ(sorted[49'999].message, "w49999");
+  EXPECT_EQ(sorted[50'000].severity, Severity::error);
+  EXPECT_EQ(sorted[50'001].message, "later");
+}
+
 TEST(Diagnostics, Severities) {
   Diagnostics list;
   list.warning({}, "w");

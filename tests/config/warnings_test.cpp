@@ -1,5 +1,6 @@
 #include "config/warnings.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -11,6 +12,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::StartsWith;
 
 // Lines 1 and 2 give no cause for any warning.
@@ -87,6 +89,104 @@ TEST(Warnings, AKeyOfTheClientsChoiceIsBackedByOneByAddress) {
   EXPECT_THAT(warnings("limits: [{name: a, rate: 5/s, key: \"cookie:s\", match: {paths: /x}}, {name: b, "
                        "rate: 50/s, match: {paths: [/y, /x]}}]"),
               IsEmpty());
+}
+
+TEST(Warnings, BackedByALimitOverMoreThanTheSameRequests) {
+  for (const std::string_view pair :
+       {"{name: api, match: {paths: \"/api/**\"}, key: \"header:Authorization\", rate: 50/s}, {name: all, "
+        "match: "
+        "{except: {paths: [\"/assets/**\", /up, \"=/robots.txt\"]}}, rate: 10/s}",
+        "{name: a, match: {paths: /x/y}, key: \"cookie:s\", rate: 50/s}, {name: b, match: {paths: "
+        "\"/x/**\"}, rate: "
+        "10/s}",
+        "{name: a, match: {paths: [\"/x/*/z\", \"/x/**\", \"=/x/q\", /x, \"/x/y/**\"]}, key: \"cookie:s\", "
+        "rate: "
+        "50/s}, {name: b, match: {paths: \"/x/**\"}, rate: 10/s}",
+        "{name: a, match: {paths: [/a, \"/*.php\"]}, key: \"cookie:s\", rate: 50/s}, {name: b, match: "
+        "{paths: "
+        "\"/**\"}, rate: 10/s}",
+        "{name: a, match: {paths: builtin:probes/php}, key: \"cookie:s\", rate: 5/s}, {name: b, match: "
+        "{paths: "
+        "builtin:probes}, block: true, shadow: false, key: client_ip}",
+        "{name: a, match: {methods: HEAD}, key: \"cookie:s\", rate: 50/s}, {name: b, match: {methods: [GET, "
+        "POST]}, "
+        "rate: 10/s}",
+        "{name: a, match: {methods: POST}, key: \"cookie:s\", rate: 50/s}, {name: b, match: {except: "
+        "{methods: "
+        "GET}}, rate: 10/s}",
+        "{name: a, match: {hosts: [a.b.example, \"*.c.example\"]}, key: \"cookie:s\", rate: 50/s}, {name: b, "
+        "match: "
+        "{hosts: \"*.example\"}, rate: 10/s}"}) {
+    EXPECT_THAT(warnings("limits: [" + std::string(pair) + "]"), testing::Each(Not(HasSubstr("chooses"))))
+        << pair;
+  }
+  for (
+      const std::string_view pair :
+      {"{name: a, match: {paths: \"/api/**\"}, key: \"cookie:s\", rate: 5/s}, {name: b, match: {except: "
+       "{paths: "
+       "\"/api/v1/**\"}}, rate: 50/s}",
+       "{name: a, match: {paths: \"/*/x\"}, key: \"cookie:s\", rate: 5/s}, {name: b, match: {except: {paths: "
+       "/up}}, rate: 50/s}",
+       "{name: a, match: {paths: /up}, key: \"cookie:s\", rate: 5/s}, {name: b, match: {except: {paths: "
+       "/up.json}}, rate: 50/s}",
+       "{name: a, match: {paths: \"~^/x\"}, key: \"cookie:s\", rate: 5/s}, {name: b, match: {except: {paths: "
+       "/up}}, rate: 50/s}",
+       "{name: a, match: {paths: /xy}, key: \"cookie:s\", rate: 5/s}, {name: b, match: {paths: \"/x/**\"}, "
+       "rate: "
+       "50/s}",
+       "{name: a, match: {paths: \"/x/**\"}, key: \"cookie:s\", rate: 5/s}, {name: b, match: {paths: "
+       "\"/x/*\"}, "
+       "rate: 50/s}",
+       "{name: a, match: {methods: GET}, key: \"cookie:s\", rate: 5/s}, {name: b, match: {methods: HEAD}, "
+       "rate: "
+       "50/s}",
+       "{name: a, match: {methods: HEAD}, key: \"cookie:s\", rate: 5/s}, {name: b, match: {except: {methods: "
+       "GET}}, rate: 50/s}",
+       "{name: a, match: {hosts: example}, key: \"cookie:s\", rate: 5/s}, {name: b, match: {hosts: "
+       "\"*.example\"}, rate: 50/s}"}) {
+    EXPECT_THAT(warnings("limits: [" + std::string(pair) + "]"), ElementsAre(HasSubstr("chooses"))) << pair;
+  }
+}
+
+TEST(Warnings, WhatAClientChooses) {
+  const auto one = [](std::string_view limit, std::string_view more = "") {
+    return warnings("limits: [{name: a, rate: 5/s, " + std::string(limit) + "}]\n" + std::string(more));
+  };
+  EXPECT_THAT(one("key: [client_ip, method]"), ElementsAre(HasSubstr("chooses its method")));
+  EXPECT_THAT(one("key: [client_ip, method], match: {methods: [GET, POST]}"), IsEmpty());
+  EXPECT_THAT(one("key: [client_ip, path], match: {paths: \"/x/**\"}"),
+              ElementsAre(HasSubstr("chooses its path")));
+  EXPECT_THAT(one("key: [client_ip, path], match: {paths: builtin:probes}"),
+              ElementsAre(HasSubstr("its path")));
+  EXPECT_THAT(one("key: [client_ip, path], match: {paths: [/x, \"=/y*\"]}"), IsEmpty());
+  EXPECT_THAT(one("key: [client_ip, host]"), ElementsAre(HasSubstr("chooses its host")));
+  EXPECT_THAT(one("key: [client_ip, host]", "hosts: [a.example]"), IsEmpty());
+  EXPECT_THAT(one("key: [client_ip, host]", "hosts: [\"*.example\"]"), ElementsAre(HasSubstr("its host")));
+  EXPECT_THAT(one("key: [client_ip, host], match: {hosts: a.example}"), IsEmpty());
+}
+
+TEST(Warnings, AGroupAndAPathBelowAnotherAreOutdone) {
+  EXPECT_THAT(
+      warnings("limits: [{name: a, block: true, match: {paths: builtin:probes}}, {name: b, match: {paths: "
+               "builtin:probes/php}, rate: 20/s}]"),
+      ElementsAre(HasSubstr("limit b never has a say")));
+  EXPECT_THAT(
+      warnings("limits: [{name: a, rate: 10/s, match: {paths: \"/x/**\"}}, {name: b, match: {paths: /x/y, "
+               "methods: HEAD}, rate: 20/s}]"),
+      ElementsAre(HasSubstr("limit b never refuses first")));
+}
+
+// Compared each with each this would take a minute.
+TEST(Warnings, LongListsAreComparedByTheirOrder) {
+  const TemporaryDirectory directory;
+  std::string networks;
+  for (int i = 0; i < 200'000; ++i)
+    networks += fmt::format("10.{}.{}.{}\n", i / 65536, i / 256 % 256, i % 256);
+  const std::string file = directory.write("networks.txt", networks);
+  const std::string match = "match: {networks: \"file:" + file + "\"}";
+  EXPECT_THAT(
+      warnings("limits: [{name: a, rate: 10/s, " + match + "}, {name: b, rate: 20/s, " + match + "}]"),
+      ElementsAre(HasSubstr("limit b never refuses first")));
 }
 
 TEST(Warnings, ALimitThatAnotherOutdoes) {
