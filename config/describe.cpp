@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <string_view>
 #include <vector>
 
 #include "config/quotas.hpp"
@@ -29,15 +31,23 @@ std::string who(const Limit& limit) {
   return fmt::format("Each {}", fmt::join(parts, " with "));
 }
 
-std::string what(const Match& match) {
+// The first few, so that a long list stays a line: what the others are the file says.
+template <class Texts>
+std::string listed(const Texts& texts, std::string_view separator) {
+  constexpr std::size_t shown = 5;
+  const auto cut = texts.size() > shown + 1 ? texts.begin() + shown : texts.end();
+  std::string list = fmt::format("{}", fmt::join(texts.begin(), cut, separator));
+  if (cut != texts.end()) list += fmt::format("{}{} more", separator, texts.end() - cut);
+  return list;
+}
+
+std::string clauses_of(const Match& match) {
   std::vector<std::string> clauses;
   const auto add = [&](std::string_view name, const std::optional<Texts>& texts) {
     if (!texts) return;
-    if (texts->size() == 1) {
-      clauses.push_back(fmt::format("{} {}", name, texts->front().value));
-    } else {
-      clauses.push_back(fmt::format("{} ({} of them)", name, texts->size()));
-    }
+    std::vector<std::string_view> values;
+    for (const Text& text : *texts) values.push_back(text.value);
+    clauses.push_back(fmt::format("{} {}", name, values.empty() ? "of an empty list" : listed(values, ", ")));
   };
   add("paths", match.paths);
   add("methods", match.methods);
@@ -45,10 +55,18 @@ std::string what(const Match& match) {
   add("networks", match.networks);
   for (const HeaderMatch& header : match.headers)
     clauses.push_back(fmt::format("header {}", header.name.value));
-  std::string text =
-      clauses.empty() ? "every request" : fmt::format("requests by {}", fmt::join(clauses, " and "));
-  if (!match.except.empty()) text += ", but for what except names";
-  return text;
+  return fmt::format("{}", fmt::join(clauses, " and "));
+}
+
+std::string what(const Match& match, bool excepted = false) {
+  const std::string clauses = clauses_of(match);
+  std::string text = excepted ? fmt::format("by {}", clauses) : fmt::format("requests by {}", clauses);
+  if (clauses.empty()) text = excepted ? "any" : "every request";
+  if (match.except.empty()) return text;
+  std::vector<std::string> exceptions;
+  for (const Match& except : match.except) exceptions.push_back(what(except, true));
+  const std::string list = listed(exceptions, ", or ");
+  return text + (excepted ? fmt::format(" (except {})", list) : fmt::format(", except {}", list));
 }
 
 std::string answer(const Limit& limit) {
@@ -64,32 +82,45 @@ std::string answer(const Limit& limit) {
   return fmt::format("{}", limit.action->status);
 }
 
+// In which `tokens` come back, rounded up. In 128 bits: both factors may need 63.
+Duration time_for(const ratelimit::Quota& quota, std::uint64_t tokens) {
+  __extension__ using Wide = unsigned __int128;
+  const Wide product = static_cast<Wide>(quota.period.count()) * tokens;
+  const Wide time = (product + quota.count - 1) / quota.count;
+  return Duration(static_cast<Duration::rep>(std::min<Wide>(time, Duration::max().count())));
+}
+
 void describe_rate(const Limit& limit, const Fleet& fleet, std::string& out) {
   const ratelimit::Quota quota = quota_on_one_task(limit, fleet);
   const Rate& rate = limit.rate->value;
-  // The time in which one token comes back, rounded up.
-  const auto count = static_cast<Duration::rep>(quota.count);
-  const Duration interval((quota.period.count() + count - 1) / count);
+  const Duration interval = time_for(quota, 1);
   out += fmt::format("  {} may make {} at once, and then one every {} ({} in {}).\n", who(limit),
                      requests(quota.burst), about(interval), rate.count, duration_text(quota.period));
   out += fmt::format("  The most in any {}: {}.\n", duration_text(quota.period),
                      requests(quota.burst + quota.count));
   const bool banned_at_once = limit.ban && limit.ban->after == 1 && !limit.shadow;
-  const Duration whole(
-      static_cast<Duration::rep>(static_cast<double>(interval.count()) * static_cast<double>(quota.burst)));
+  const Duration whole = time_for(quota, quota.burst);
   out += banned_at_once
              ? fmt::format("  Who is refused (with {}) is banned at once, see below;", answer(limit))
              : fmt::format("  Who is refused (with {}) may return after {} at most;", answer(limit),
                            about(interval));
   out += fmt::format(" after {} without a request all {} are there again.\n", about(whole), quota.burst);
   if (fleet.tasks > 1 && !limit.per_task) {
+    const std::uint64_t at_once = quota.burst * fleet.tasks;
+    const std::string period = duration_text(rate.period);
     out += fmt::format(
-        "  That is one task's share of {}; the {} tasks together allow {} at once and {} in {} after that.\n",
-        fleet.tasks, fleet.tasks, quota.burst * fleet.tasks, rate.count, duration_text(rate.period));
+        "  That is one task's share of {}; the {} tasks together allow {} at once and {} in {} after that, "
+        "at most "
+        "{} in any {}.\n",
+        fleet.tasks, fleet.tasks, at_once, rate.count, period, at_once + rate.count, period);
   }
 }
 
 void describe_ban(const Limit& limit, std::string& out) {
+  if (limit.shadow) {
+    out += "  Its ban is not set while it is in shadow.\n";
+    return;
+  }
   const Ban& ban = *limit.ban;
   const std::string when =
       ban.after == 1 ? "The first refusal"

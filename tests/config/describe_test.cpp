@@ -30,10 +30,38 @@ TEST(Describe, ARate) {
 TEST(Describe, ABurstAndAnException) {
   const std::string text =
       described("limits: [{name: a, match: {except: {paths: /x}}, rate: 10/s, burst: 40}]");
-  EXPECT_THAT(text, HasSubstr("every request, but for what except names"));
+  EXPECT_THAT(text, HasSubstr("limit a: every request, except by paths /x\n"));
   EXPECT_THAT(text, HasSubstr("40 requests at once, and then one every 100ms (10 in 1s)"));
   EXPECT_THAT(text, HasSubstr("The most in any 1s: 50 requests"));
   EXPECT_THAT(text, HasSubstr("after 4s without a request all 40"));
+}
+
+TEST(Describe, ATimeIsNotRoundedTwice) {
+  EXPECT_THAT(described("limits: [{name: a, rate: 3/s}]"),
+              HasSubstr("may return after 334ms at most; after 1s without a request all 3"));
+  EXPECT_THAT(described("limits: [{name: a, rate: 7/min, burst: 21}]"), HasSubstr("after 3min without"));
+}
+
+TEST(Describe, ListsAreNamedUpToAFew) {
+  EXPECT_THAT(
+      described("limits: [{name: a, rate: 3/s, match: {paths: [/a, \"/b/**\"], methods: [GET, POST]}}]"),
+      HasSubstr("limit a: requests by paths /a, /b/** and methods GET, POST\n"));
+  EXPECT_THAT(described("limits: [{name: a, rate: 3/s, match: {paths: [/1, /2, /3, /4, /5, /6]}}]"),
+              HasSubstr("paths /1, /2, /3, /4, /5, /6\n"));
+  EXPECT_THAT(described("limits: [{name: a, rate: 3/s, match: {paths: [/1, /2, /3, /4, /5, /6, /7]}}]"),
+              HasSubstr("paths /1, /2, /3, /4, /5, 2 more\n"));
+  EXPECT_THAT(
+      described("limits: [{name: a, rate: 3/s, match: {paths: \"/x/**\", except: [{paths: [/x/a, /x/b]}, "
+                "{methods: GET, except: {paths: /x/c}}]}}]"),
+      HasSubstr("limit a: requests by paths /x/**, except by paths /x/a, /x/b, or by methods GET (except "
+                "by paths /x/c)\n"));
+}
+
+TEST(Describe, AShadowLimitSetsNoBan) {
+  const std::string text = described("limits: [{name: a, rate: 5/s, ban: 1h, shadow: true}]");
+  EXPECT_THAT(text, HasSubstr("Its ban is not set while it is in shadow."));
+  EXPECT_THAT(text, Not(HasSubstr("bans for")));
+  EXPECT_THAT(described("shadow: true\nlimits: [{name: a, rate: 5/s, ban: 1h}]"), HasSubstr("bans for 1h"));
 }
 
 TEST(Describe, ABlockWithABan) {
@@ -60,7 +88,9 @@ TEST(Describe, BanTerms) {
 TEST(Describe, TheFleetsShare) {
   const std::string text = described("fleet: {tasks: 4}\nlimits: [{name: a, rate: 10/s, burst: 40}]");
   EXPECT_THAT(text, HasSubstr("10 requests at once, and then one every 400ms (10 in 4s)"));
-  EXPECT_THAT(text, HasSubstr("the 4 tasks together allow 40 at once and 10 in 1s after that"));
+  EXPECT_THAT(
+      text,
+      HasSubstr("the 4 tasks together allow 40 at once and 10 in 1s after that, at most 50 in any 1s."));
   EXPECT_THAT(described("fleet: {tasks: 4}\nlimits: [{name: a, rate: 10/s, per: task}]"),
               Not(HasSubstr("tasks together")));
 }
