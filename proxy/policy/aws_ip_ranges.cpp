@@ -3,6 +3,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <string_view>
 
 #include "config/source.hpp"
 #include "config/spelling.hpp"
@@ -42,6 +43,21 @@ bool collect(const Json& root, const char* list, const char* field, const std::s
   return true;
 }
 
+// The day in "2026-08-22-15-17-05"; nullopt where `text` begins with none.
+std::optional<std::chrono::sys_days> parse_date(std::string_view text) {
+  if (text.size() < 10 || text[4] != '-' || text[7] != '-') return std::nullopt;
+  const auto number = [&](std::size_t first, std::size_t length) {
+    unsigned value = 0;
+    const char* begin = text.data() + first;
+    const auto read = std::from_chars(begin, begin + length, value);
+    return read.ptr == begin + length ? value : 0;  // no year, month or day of AWS's is 0
+  };
+  const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(number(0, 4))),
+                                         std::chrono::month(number(5, 2)), std::chrono::day(number(8, 2))};
+  if (!date.ok()) return std::nullopt;
+  return std::chrono::sys_days(date);
+}
+
 }  // namespace
 
 std::optional<std::vector<config::Network>> read_aws_ip_ranges(const std::string& path,
@@ -68,27 +84,13 @@ std::optional<std::vector<config::Network>> read_aws_ip_ranges(const std::string
   return networks;
 }
 
-std::optional<std::chrono::sys_days> aws_date(std::string_view text) {
-  if (text.size() < 10 || text[4] != '-' || text[7] != '-') return std::nullopt;
-  const auto number = [&](std::size_t first, std::size_t length) {
-    unsigned value = 0;
-    const char* begin = text.data() + first;
-    const auto read = std::from_chars(begin, begin + length, value);
-    return read.ptr == begin + length ? value : 0;  // no year, month or day of AWS's is 0
-  };
-  const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(number(0, 4))),
-                                         std::chrono::month(number(5, 2)), std::chrono::day(number(8, 2))};
-  if (!date.ok()) return std::nullopt;
-  return std::chrono::sys_days(date);
-}
-
 std::optional<std::chrono::sys_days> aws_ip_ranges_date(const std::string& path) {
   std::string problem;
   const auto root = parse_file(path, problem);
   if (!root || !root->is_object()) return std::nullopt;
   const auto date = root->find("createDate");
   if (date == root->end() || !date->is_string()) return std::nullopt;
-  return aws_date(date->get_ref<const std::string&>());
+  return parse_date(date->get_ref<const std::string&>());
 }
 
 }  // namespace sekisho::policy

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "config/ip_address.hpp"
@@ -17,9 +16,6 @@ namespace sekisho::policy {
 std::optional<std::vector<config::Network>> read_aws_ip_ranges(const std::string& path,
                                                                const std::string& service,
                                                                std::string& problem);
-
-// The day in "2026-08-22-15-17-05", as AWS writes a createDate; nullopt where `text` begins with none.
-std::optional<std::chrono::sys_days> aws_date(std::string_view text);
 
 // The createDate of the file at `path`; nullopt where there is none to be had.
 std::optional<std::chrono::sys_days> aws_ip_ranges_date(const std::string& path);

@@ -2,10 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <string_view>
 
 #include "proxy/policy/aws_ip_ranges.hpp"
-#include "proxy/policy/cloudfront_ranges.hpp"
+#include "proxy/policy/network_set.hpp"
 
 namespace sekisho::policy {
 namespace {
@@ -32,7 +33,7 @@ void add_range_age_warnings(const config::ClientIp& client_ip, std::chrono::syst
   };
   for (const config::Text& proxy : client_ip.trusted_proxies) {
     if (proxy.value != "cloudfront") continue;
-    check(aws_date(cloudfront_create_date()), proxy.mark, "the ranges built in as cloudfront",
+    check(std::chrono::sys_days(cloudfront_ranges_date()), proxy.mark, "the ranges built in as cloudfront",
           "name AWS's current ip-ranges.json with aws_ip_ranges, or take a newer build");
   }
   for (const config::AwsIpRanges& file : client_ip.aws_ip_ranges) {

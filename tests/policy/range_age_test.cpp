@@ -8,7 +8,7 @@
 #include <fstream>
 
 #include "proxy/policy/aws_ip_ranges.hpp"
-#include "proxy/policy/cloudfront_ranges.hpp"
+#include "proxy/policy/network_set.hpp"
 
 namespace sekisho::policy {
 namespace {
@@ -31,7 +31,7 @@ std::vector<std::string> warnings(const config::ClientIp& client_ip,
 }
 
 TEST(RangeAge, TheBuiltInRangesAreGoodForNinetyDays) {
-  const sys_days made = *aws_date(cloudfront_create_date());
+  const sys_days made = cloudfront_ranges_date();
   config::ClientIp client_ip;
   EXPECT_THAT(warnings(client_ip, made + days(1000)), IsEmpty());
   client_ip.trusted_proxies.push_back({"cloudfront", {0, 3, 7}});

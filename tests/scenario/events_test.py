@@ -1,5 +1,7 @@
 """What stderr tells unasked: a bound that was reached, a ban that is over. Soon, and not once for each client."""
 
+import json
+import tempfile
 import unittest
 
 from support.http_client import fetch
@@ -30,6 +32,14 @@ class EventsTest(unittest.TestCase):
         self.assertEqual([(event["limit"], event["reason"]) for event in told], [("door", "expired")])
         self.assertEqual([event["event"] for event in sekisho.events() if "ban" in event["event"]], ["ban", "unban"])
         self.assertEqual(fetch(sekisho.address, "/").status, 200)
+
+    def test_old_ranges_of_proxies_are_told_at_start(self):
+        ranges = self.enterContext(tempfile.NamedTemporaryFile("w", suffix=".json"))
+        json.dump({"createDate": "2019-01-01-00-00-00", "prefixes": [{"service": "X", "ip_prefix": "10.1.0.0/16"}]}, ranges)
+        ranges.flush()
+        sekisho = self.start(f"client_ip: {{trusted_proxies: [loopback, {{aws_ip_ranges: {ranges.name}, service: X}}]}}\n")
+        told = [event["message"] for event in sekisho.events("config_warning")]
+        self.assertEqual(len([message for message in told if "published on 2019-01-01" in message]), 1, told)
 
 
 if __name__ == "__main__":
