@@ -1,5 +1,7 @@
 #include "proxy/policy/field_lookup.hpp"
 
+#include <algorithm>
+
 #include "proxy/policy/ascii.hpp"
 
 namespace sekisho::policy {
@@ -11,11 +13,19 @@ bool is_field(std::string_view name, std::string_view lower) {
   return true;
 }
 
+bool is_variable(std::string_view name, std::string_view lower) {
+  const auto letter = [](char c) { return c == '_' ? '-' : policy::lower(c); };
+  return std::ranges::equal(name, lower, {}, letter, letter);
+}
+
 std::string_view header_value(const Request& request, std::string_view lower) {
+  const Field* found = nullptr;
   for (const Field& field : request.fields) {
-    if (is_field(field.name, lower)) return field.value;
+    if (!is_variable(field.name, lower)) continue;
+    if (found != nullptr && found->value != field.value) return {};
+    found = &field;
   }
-  return {};
+  return found != nullptr ? found->value : std::string_view{};
 }
 
 std::string_view cookie_value(const Request& request, std::string_view name) {

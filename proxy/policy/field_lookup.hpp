@@ -10,7 +10,12 @@ namespace sekisho::policy {
 // Whether `name`, as received, is `lower`, which must be in lower case.
 bool is_field(std::string_view name, std::string_view lower);
 
-// The value of the first field of that name (given in lower case); empty where there is none.
+// Whether an app may take `name`, as received, for the header `lower`: puma and its kin hand over X-Api-Key
+// and X_Api_Key as one variable. For what is judged; what is believed (client_ip) is is_field's.
+bool is_variable(std::string_view name, std::string_view lower);
+
+// The value of the fields that an app may take for that header (given in lower case); empty where there is
+// none, and where they differ: which of them the app reads cannot be told, so the client must gain by none.
 std::string_view header_value(const Request& request, std::string_view lower);
 
 // The value of the first cookie of that name (letter case counts), without quotes; empty where there is none.

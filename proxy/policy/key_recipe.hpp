@@ -50,8 +50,9 @@ struct KeyPart {
 
 // Immutable. Different parts never give equal bytes: each is tagged, and what has no fixed length stands as
 // its keyed hash, so a key is at most 17 bytes a part and no client byte is ever stored. A header or cookie
-// that the request lacks, or that is empty, counts as client_ip. A path counts without trailing slash and
-// format suffix, as patterns read it: /login, /login/ and /login.json are one.
+// that the request lacks, or that is empty, counts as client_ip, and so does a header of differing lines. A
+// path counts without trailing slash and format suffix, as patterns read it: /login, /login/ and /login.json
+// are one.
 class KeyRecipe {
  public:
   static constexpr std::size_t max_parts = 8;

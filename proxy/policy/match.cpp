@@ -44,8 +44,8 @@ bool Match::methods_hold(std::string_view method) const {
 bool Match::header_holds(const Header& header, const Request& request, bool surely) {
   bool present = false;
   for (const Field& field : request.fields) {
-    if (!is_field(field.name, header.name)) continue;
-    present = true;
+    if (!is_variable(field.name, header.name)) continue;
+    present = present || is_field(field.name, header.name);  // other spellings may also be dropped on the way
     if (header.values.matches(field.value) != surely) return !surely;
   }
   return present ? surely : header.values.matches({});

@@ -29,7 +29,8 @@ struct MatchSource {
 
 // Not thread-safe (expressions and path sets have scratch).
 //
-// Where a request can be read in several ways (a path with several readings, a header on several lines), a
+// Where a request can be read in several ways (a path with several readings, a header on several lines
+// or spelt with "_" for "-"), a
 // match that leads to a refusal holds if any reading does, and one that spares a request (except, exempt)
 // only if every reading does. An except within an except turns that round again.
 class Match {

@@ -75,6 +75,30 @@ TEST(KeyRecipe, PathsCountAsPatternsReadThem) {
   EXPECT_EQ(make({"path"}, request, "/" + std::string(5000, 'a')).text.size(), 200u);
 }
 
+TEST(KeyRecipe, NoSpellingOfAHeadersNameEscapesItsKey) {
+  TestRequest request;
+  request.headers = {{"X-Api-Key", "A"}};
+  const Made plain = make({"header:X-Api-Key"}, request);
+  for (const char* name : {"X_Api_Key", "x_api-key", "X-API_KEY"}) {
+    request.headers = {{name, "A"}};
+    EXPECT_EQ(make({"header:X-Api-Key"}, request).key, plain.key) << name;
+    EXPECT_EQ(make({"header:X-Api-Key"}, request).text, plain.text) << name;
+  }
+  request.headers = {{"X-Api-Key", "A"}, {"X_Api_Key", "A"}};
+  EXPECT_EQ(make({"header:X-Api-Key"}, request).key, plain.key);
+  // Whatever stands beside it, in either order: no bucket of its own.
+  request.headers = {};
+  const ratelimit::Key client = make({"header:X-Api-Key"}, request).key;
+  for (const char* other : {"B", "C", ""}) {
+    request.headers = {{"X-Api-Key", "A"}, {"X_Api_Key", other}};
+    EXPECT_EQ(make({"header:X-Api-Key"}, request).key, client) << other;
+    request.headers = {{"X_Api_Key", other}, {"X-Api-Key", "A"}};
+    EXPECT_EQ(make({"header:X-Api-Key"}, request).key, client) << other;
+    request.headers = {{"X-Api-Key", other}, {"X-Api-Key", "A"}};
+    EXPECT_EQ(make({"header:X-Api-Key"}, request).key, client) << other;
+  }
+}
+
 TEST(KeyRecipe, AnAbsentOrEmptyHeaderCountsAsTheClient) {
   TestRequest request;
   const Made client = make({"client_ip"}, request);

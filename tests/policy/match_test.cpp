@@ -70,6 +70,20 @@ TEST(Match, HeadersOnSeveralLines) {
   EXPECT_FALSE(holds("{headers: {X-A: '3'}}", both));
 }
 
+TEST(Match, AnUnderscoreInAHeadersNameIsAHyphen) {
+  const TestRequest spelt = request("GET", "/", {{"x_a_b", "1"}});
+  EXPECT_TRUE(holds("{headers: {X-A-B: '1'}}", spelt));
+  EXPECT_FALSE(holds("{headers: {X-A-B: '2'}}", spelt));
+  EXPECT_FALSE(holds("{headers: {X-A-C: '1'}}", spelt));
+  // The app may read either line, and an upstream may drop the one with "_".
+  const TestRequest both = request("GET", "/", {{"X_A", "1"}, {"X-A", "2"}});
+  EXPECT_TRUE(holds("{headers: {X-A: '1'}}", both));
+  EXPECT_TRUE(holds("{headers: {X-A: '2'}}", both));
+  EXPECT_FALSE(holds("{headers: {X-A: '2'}}", both, true));
+  EXPECT_TRUE(holds("{headers: {X-A-B: ''}}", spelt));
+  EXPECT_FALSE(holds("{headers: {X-A-B: '1'}}", spelt, true));
+}
+
 TEST(Match, TheEmptyValueIsAbsentOrEmpty) {
   const std::string match = R"({headers: {User-Agent: ["", "~(?i)sqlmap|nikto"]}})";
   EXPECT_TRUE(holds(match, request("GET", "/")));
