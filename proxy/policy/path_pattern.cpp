@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "proxy/policy/ascii.hpp"
+
 namespace sekisho::policy {
 namespace {
 
@@ -41,6 +43,23 @@ std::string_view take_segment(std::string_view& rest) {
   return segment;
 }
 
+// Why no usual reading of a path (path_readings.hpp) has this text, or nothing.
+std::optional<std::string> unmatchable(std::string_view path) {
+  for (std::size_t at = 0; at + 2 < path.size(); ++at) {
+    if (path[at] != '%' || hex_value(path[at + 1]) < 0 || hex_value(path[at + 2]) < 0) continue;
+    return "paths are matched decoded, so this can never match: write the decoded character, not " +
+           std::string(path.substr(at, 3));
+  }
+  if (path.find("//") != std::string_view::npos)
+    return "paths are matched with // folded, so this can never match";
+  for (std::string_view rest = path; !rest.empty();) {
+    const std::string_view segment = take_segment(rest);
+    if (segment == "." || segment == "..")
+      return "paths are matched with . and .. resolved, so this can never match";
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::string_view without_trailing_slash(std::string_view path) {
@@ -78,6 +97,10 @@ std::optional<PathPattern> PathPattern::parse(std::string_view text, std::string
     problem = quoted + ": a pattern is held against the path alone, which has neither query nor fragment";
     return std::nullopt;
   }
+  if (const auto wrong = unmatchable(path)) {
+    problem = quoted + ": " + *wrong;
+    return std::nullopt;
+  }
   if (exact) {
     pattern.kind_ = Kind::exact;
     pattern.path_ = path;
@@ -94,9 +117,6 @@ std::optional<std::string> PathPattern::split(std::string_view text) {
   path_ = without_trailing_slash(text);
   for (std::string_view rest = path_; !rest.empty();) {
     const std::string_view segment = take_segment(rest);
-    if (segment.empty()) return "paths are matched with // folded, so this can never match";
-    if (segment == "." || segment == "..")
-      return "paths are matched with . and .. resolved, so this can never match";
     if (segment != "**" && segment.find("**") != std::string_view::npos)
       return "** stands alone between slashes; * is a run within a segment";
     // "**/**" says no more than "**".

@@ -35,6 +35,8 @@ TEST(PathPattern, Table) {
       {"/feed.json", {"/feed.json", "/feed.json/"}, {"/feed", "/feed.xml"}},
       {"=/login", {"/login"}, {"/login/", "/login.json", "/Login"}},
       {"=/a*b", {"/a*b"}, {"/axb"}},
+      {"/100%/%zz%", {"/100%/%zz%"}, {"/100"}},
+      {"/caf\u00e9", {"/caf\u00e9", "/caf\u00e9.json"}, {"/caf%C3%A9"}},
       {"/users/*", {"/users/1", "/users/1/", "/users/a.json"}, {"/users", "/users/", "/users/1/edit"}},
       {"/users/*/edit",
        {"/users/1/edit", "/users/1/edit.json", "/users/1/edit/"},
@@ -65,8 +67,29 @@ TEST(PathPattern, Table) {
 }
 
 TEST(PathPattern, ProblemsAreLocated) {
-  for (const char* pattern : {"", "login", "=login", "=", "/a//b", "/a/../b", "/./a", "/a**", "/**a/b",
-                              "/a?x", "/a#b", "~(", "~[", "builtin:nothing", "builtin:probes/word", "*"}) {
+  for (const char* pattern : {"",
+                              "login",
+                              "=login",
+                              "=",
+                              "/a//b",
+                              "/a/../b",
+                              "/./a",
+                              "/a**",
+                              "/**a/b",
+                              "/a?x",
+                              "/a#b",
+                              "/caf%C3%A9",
+                              "/foo%20bar",
+                              "=/a%2fb",
+                              "/a*/%7euser/**",
+                              "=//x",
+                              "=/a//b",
+                              "=/a/../b",
+                              "~(",
+                              "~[",
+                              "builtin:nothing",
+                              "builtin:probes/word",
+                              "*"}) {
     config::Diagnostics diagnostics;
     PathSet::compile({{pattern, {0, 5, 9}}}, diagnostics);
     ASSERT_EQ(diagnostics.all().size(), 1U) << pattern;
@@ -78,6 +101,9 @@ TEST(PathPattern, ProblemsAreLocated) {
   EXPECT_NE(diagnostics.all()[0].message.find("did you mean \"/login\"?"), std::string::npos);
   EXPECT_NE(diagnostics.all()[1].message.find("did you mean builtin:probes/wordpress?"), std::string::npos)
       << diagnostics.all()[1].message;
+  PathSet::compile({{"/foo%20bar", {}}}, diagnostics);
+  EXPECT_NE(diagnostics.all()[2].message.find("write the decoded character, not %20"), std::string::npos)
+      << diagnostics.all()[2].message;
 }
 
 TEST(PathSet, SaysWhatMatched) {
