@@ -109,9 +109,9 @@ bool Engine::Impl::judge_host(const Request& request, Admission& out, std::strin
     case HostVerdict::rejected:
       break;
   }
-  if (config_->shadow) {
+  if (config_->shadow) {  // passed, and charged nowhere: it would have come no further
     out.shadow_names = "hosts";
-    return true;
+    return false;
   }
   out.outcome = Outcome::host_rejected;
   out.action = &config_->hosts.action;

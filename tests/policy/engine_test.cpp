@@ -309,7 +309,10 @@ limits:
   EXPECT_FALSE(gate.admission.show_retry_after);
   TestRequest request = path("/wp-login.php");
   request.host = "10.0.0.1";
-  EXPECT_EQ(gate.verdict(request), "proxied (shadow: hosts,probes,all)");
+  // The host would have refused it, so the limits judge, charge and ban nothing.
+  EXPECT_EQ(gate.verdict(request), "proxied (shadow: hosts)");
+  EXPECT_TRUE(gate.states().current().bans->list(gate.now).empty());
+  EXPECT_EQ(gate.get("/wp-login.php"), "proxied (shadow: probes,all)");
   EXPECT_EQ(gate.states().current().bans->list(gate.now).size(), 1u);
   EXPECT_EQ(gate.get("/"), "proxied (shadow: probes)");
   EXPECT_EQ(gate.counts("probes"), "shadow 2");
