@@ -53,19 +53,21 @@ std::vector<std::pair<Key, BanEntry>> BanList::take(std::string_view client, Ins
   return taken;
 }
 
-std::vector<BanEntry> BanList::in_force(Instant now) const {
+std::vector<BanEntry> BanList::in_force(Instant now, const Holds& holds) const {
   std::vector<BanEntry> entries;
   for (const ByEnd& place : running_) {
-    if (place.until > now) entries.push_back(entries_.at(place.key));
+    const BanEntry& entry = entries_.at(place.key);
+    if (place.until > now && holds(place.key, entry)) entries.push_back(entry);
   }
   std::ranges::stable_sort(entries, std::greater(),
                            [](const BanEntry& entry) { return entry.until - entry.length; });
   return entries;
 }
 
-std::uint64_t BanList::count(std::string_view limit, Instant now) const {
+std::uint64_t BanList::count(std::string_view limit, Instant now, const Holds& holds) const {
   return static_cast<std::uint64_t>(std::ranges::count_if(running_, [&](const ByEnd& place) {
-    return place.until > now && entries_.at(place.key).limit == limit;
+    const BanEntry& entry = entries_.at(place.key);
+    return place.until > now && entry.limit == limit && holds(place.key, entry);
   }));
 }
 

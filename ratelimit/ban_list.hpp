@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <set>
 #include <string_view>
 #include <tuple>
@@ -25,9 +26,10 @@ class BanList {
   void add(Key key, const BanEntry& entry, Instant now);
   // Takes out, and forgets, the bans in force of this client.
   std::vector<std::pair<Key, BanEntry>> take(std::string_view client, Instant now);
-  // The latest first.
-  std::vector<BanEntry> in_force(Instant now) const;
-  std::uint64_t count(std::string_view limit, Instant now) const;
+  // Those not over of which `holds` is true, the latest first.
+  using Holds = std::function<bool(Key, const BanEntry&)>;
+  std::vector<BanEntry> in_force(Instant now, const Holds& holds) const;
+  std::uint64_t count(std::string_view limit, Instant now, const Holds& holds) const;
   // The bans that ended since the last call. Forgets those whose memory is over.
   std::vector<BanEntry> ended(Instant now);
 

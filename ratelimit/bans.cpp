@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <utility>
 
 #include "ratelimit/atomics.hpp"
 #include "ratelimit/ban_list.hpp"
@@ -41,19 +42,25 @@ class Bans::Impl {
     const unsigned repetition = list_.repetition(key, now);
     const Duration length =
         std::clamp(grown(terms, repetition), Duration(milliseconds(1)), Duration(longest));
-    const milliseconds until = std::min(rounded_up(now + length), units(now) + longest);
+    // Rounded down: a fresh ban of 60s must not ask for a 61st second.
+    const milliseconds until = std::min(units(now + length), units(now) + longest);
     bool set = false;
     const auto decide = [&](std::optional<std::uint64_t> value) -> std::optional<std::uint64_t> {
       set = !value || Gcra::debt(*value, stamp(now)) == 0;
       return set ? std::optional(static_cast<std::uint64_t>(until.count()) & Gcra::mask) : std::nullopt;
     };
-    table_.update(table_.place(key), rules(now), decide);
+    evictions_ += table_.update(table_.place(key), rules(now), decide).evictions;
     if (!set) return std::nullopt;
     BanEntry entry{std::string(limit), std::string(client), end_of(until), length, repetition};
     list_.add(key, entry, now);
     latest_end_ = std::max(latest_end_, entry.until);
     any_.store(true, std::memory_order_relaxed);
     return entry;
+  }
+
+  void enforce(std::vector<std::string> limits) {
+    const std::lock_guard lock(mutex_);
+    enforced_ = std::move(limits);
   }
 
   std::vector<BanEntry> lift(std::string_view client, Instant now) {
@@ -71,7 +78,7 @@ class Bans::Impl {
 
   std::vector<BanEntry> list(Instant now) const {
     const std::lock_guard lock(mutex_);
-    return list_.in_force(now);
+    return list_.in_force(now, in_force_at(now));
   }
 
   std::vector<BanEntry> sweep(Instant now) {
@@ -83,10 +90,23 @@ class Bans::Impl {
 
   std::uint64_t active(std::string_view limit, Instant now) const {
     const std::lock_guard lock(mutex_);
-    return list_.count(limit, now);
+    return list_.count(limit, now, in_force_at(now));
+  }
+
+  std::uint64_t evictions() const {
+    const std::lock_guard lock(mutex_);
+    return evictions_;
   }
 
  private:
+  // The list knows neither what the table dropped nor whose bans are asked for.
+  BanList::Holds in_force_at(Instant now) const {
+    return [this, now](Key key, const BanEntry& entry) {
+      const bool enforced = !enforced_ || std::ranges::find(*enforced_, entry.limit) != enforced_->end();
+      return enforced && banned_for(key, now).has_value();
+    };
+  }
+
   static Duration grown(const BanTerms& terms, unsigned repetition) {
     if (!terms.up_to) return terms.length;
     Duration length = std::min(terms.length, *terms.up_to);
@@ -97,7 +117,6 @@ class Bans::Impl {
   }
 
   milliseconds units(Instant now) const { return std::chrono::floor<milliseconds>(now - start_); }
-  milliseconds rounded_up(Instant then) const { return std::chrono::ceil<milliseconds>(then - start_); }
   Instant end_of(milliseconds since_start) const { return start_ + since_start; }
   std::uint64_t stamp(Instant now) const {
     return static_cast<std::uint64_t>(units(now).count()) & Gcra::mask;
@@ -110,6 +129,8 @@ class Bans::Impl {
   std::atomic<bool> any_{false};
   mutable std::mutex mutex_;
   BanList list_;
+  std::optional<std::vector<std::string>> enforced_;  // names of limits
+  std::uint64_t evictions_ = 0;
   Instant latest_end_ = Instant::min();
 };
 
@@ -130,6 +151,9 @@ std::optional<BanEntry> Bans::ban(Key key, std::string_view limit, std::string_v
                                   const BanTerms& terms, Instant now) {
   return impl_->ban(key, limit, client, terms, now);
 }
+void Bans::enforce(std::vector<std::string> limits) {
+  impl_->enforce(std::move(limits));
+}
 std::vector<BanEntry> Bans::lift(std::string_view client, Instant now) {
   return impl_->lift(client, now);
 }
@@ -141,6 +165,9 @@ std::vector<BanEntry> Bans::sweep(Instant now) {
 }
 std::uint64_t Bans::active(std::string_view limit, Instant now) const {
   return impl_->active(limit, now);
+}
+std::uint64_t Bans::evictions() const {
+  return impl_->evictions();
 }
 
 }  // namespace sekisho::ratelimit

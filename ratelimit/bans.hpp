@@ -48,6 +48,9 @@ class Bans {
   // new ban.
   std::optional<BanEntry> ban(Key key, std::string_view limit, std::string_view client, const BanTerms& terms,
                               Instant now);
+  // From here on only the bans of these limits are listed and counted; until the first call all are. Those of
+  // others (dropped, renamed, without ban now) refuse nobody, but do again when their limit comes back.
+  void enforce(std::vector<std::string> limits);
   // Lifts every ban whose client text equals `client`; returns what was lifted.
   std::vector<BanEntry> lift(std::string_view client, Instant now);
   // Bans in force, the latest first.
@@ -55,6 +58,8 @@ class Bans {
   // Those that ended since the last call, for the log's unban events. Also zeroes idle words.
   std::vector<BanEntry> sweep(Instant now);
   std::uint64_t active(std::string_view limit, Instant now) const;
+  // Bans dropped before their end because the table was full: no longer in force, and not listed.
+  std::uint64_t evictions() const;
 
  private:
   class Impl;

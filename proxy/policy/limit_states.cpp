@@ -31,6 +31,14 @@ bool has_bans(const config::Config& config) {
   return std::ranges::any_of(config.limits, [](const config::Limit& limit) { return limit.ban.has_value(); });
 }
 
+std::vector<std::string> banning_limits(const config::Config& config) {
+  std::vector<std::string> names;
+  for (const config::Limit& limit : config.limits) {
+    if (limit.ban && !limit.shadow) names.push_back(limit.name.value);
+  }
+  return names;
+}
+
 // A key that cannot be read is the engine's to report; until then its text stands for it.
 std::string recipe_text(const config::Limit& limit, const config::Config& config) {
   if (const auto recipe = KeyRecipe::parse(limit.key, client_prefixes(config), nullptr)) {
@@ -222,6 +230,7 @@ void LimitStates::commit(const config::Config& config, LimitSet set, ratelimit::
     bend(set.limits[i]->strikes, strikes_of(config.limits[i]));
   }
   current_ = std::move(set);
+  current_.bans->enforce(banning_limits(config));
 }
 
 std::uint64_t LimitStates::bytes_needed(const config::Config& config) {

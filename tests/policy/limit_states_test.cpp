@@ -102,6 +102,22 @@ TEST(LimitStates, BansSurviveReloadsAndKeepTheirLength) {
   EXPECT_EQ(gate.get("/"), "banned by l");
 }
 
+TEST(LimitStates, BansThatNoReloadedLimitEnforcesAreNotListed) {
+  const std::string head = "limits: [{match: {paths: [/x]}, block: true, ";
+  for (const char* limit : {"name: l}]", "name: m, ban: 1h}]", "name: l, ban: 1h, shadow: true}]"}) {
+    Gate gate(head + "name: l, ban: 1h}]");
+    gate.get("/x");
+    EXPECT_EQ(gate.states().current().bans->active("l", gate.now), 1u);
+    EXPECT_EQ(gate.reload(head + limit), "");
+    EXPECT_EQ(gate.get("/"), "proxied") << limit;
+    EXPECT_EQ(gate.states().current().bans->active("l", gate.now), 0u) << limit;
+    EXPECT_TRUE(gate.states().current().bans->list(gate.now).empty()) << limit;
+    EXPECT_EQ(gate.reload(head + "name: l, ban: 1h}]"), "");
+    EXPECT_EQ(gate.get("/"), "banned by l");
+    EXPECT_EQ(gate.states().current().bans->list(gate.now).size(), 1u) << limit;
+  }
+}
+
 TEST(LimitStates, ABanMayComeWithAReload) {
   Gate gate("limits: [{name: l, rate: 2/min}]");
   EXPECT_EQ(gate.passed("/", 2), 2);
