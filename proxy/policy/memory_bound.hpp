@@ -10,13 +10,13 @@
 namespace sekisho::policy {
 
 struct MemoryBound {
-  std::uint64_t limit = 0;   // bytes that the process may have in all
-  std::uint64_t in_use = 0;  // of them, resident now
-  std::string source;        // the file that says so
+  std::uint64_t limit = 0;  // bytes, of all processes together
+  std::uint64_t left = 0;   // of them, that nobody has or that the kernel would give back
+  std::string source;       // the file that says so
 };
 
-// The tightest of the memory limits of the process's cgroup and those above it (v2's memory.max, v1's
-// memory.limit_in_bytes) and the machine's memory; nullopt where none can be read. `root` stands for "/" in
+// Where the least is left: in the process's cgroup or one above it (v2's memory.max, v1's
+// memory.limit_in_bytes), or in the machine; nullopt where nothing can be read. `root` stands for "/" in
 // tests.
 std::optional<MemoryBound> memory_bound(const std::filesystem::path& root = "/");
 

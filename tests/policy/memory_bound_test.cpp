@@ -18,8 +18,7 @@ class MemoryBoundTest : public testing::Test {
   MemoryBoundTest() {
     std::string name = (fs::temp_directory_path() / "memory_bound.XXXXXX").string();
     root_ = mkdtemp(name.data());
-    write("proc/meminfo", "MemTotal:        1048576 kB\nMemFree: 5 kB\n");
-    write("proc/self/status", "Name:\tx\nVmRSS:\t    1024 kB\n");
+    write("proc/meminfo", "MemTotal:        1048576 kB\nMemFree: 5 kB\nMemAvailable:     524288 kB\n");
   }
   ~MemoryBoundTest() override { fs::remove_all(root_); }
 
@@ -28,6 +27,7 @@ class MemoryBoundTest : public testing::Test {
     std::ofstream(root_ / path) << text;
   }
   std::uint64_t limit() const { return memory_bound(root_).value_or(MemoryBound{}).limit; }
+  std::uint64_t left() const { return memory_bound(root_).value_or(MemoryBound{}).left; }
 
   fs::path root_;
 };
@@ -36,7 +36,31 @@ constexpr std::uint64_t mib = 1024 * 1024;
 
 TEST_F(MemoryBoundTest, WithoutACgroupTheMachineIsTheBound) {
   EXPECT_EQ(limit(), 1024 * mib);
-  EXPECT_EQ(memory_bound(root_)->in_use, mib);
+  EXPECT_EQ(left(), 512 * mib);
+  write("proc/meminfo", "MemTotal: 1024 kB\n");
+  EXPECT_EQ(left(), mib) << "kernels before 3.14";
+}
+
+TEST_F(MemoryBoundTest, WhatOthersInTheGroupHaveIsNotLeft) {
+  write("proc/self/cgroup", "0::/task/proxy\n");
+  write("sys/fs/cgroup/task/memory.max", "268435456\n");
+  write("sys/fs/cgroup/task/memory.current", "209715200\n");
+  write("sys/fs/cgroup/task/proxy/memory.max", "134217728\n");
+  write("sys/fs/cgroup/task/proxy/memory.current", "1048576\n");
+  EXPECT_EQ(limit(), 256 * mib);
+  EXPECT_EQ(left(), 56 * mib);
+  write("sys/fs/cgroup/task/memory.stat", "anon 1\nactive_file 7\ninactive_file 20971520\n");
+  EXPECT_EQ(left(), 76 * mib) << "pages of files are given back";
+  write("sys/fs/cgroup/task/memory.current", "300000000\n");
+  write("sys/fs/cgroup/task/memory.stat", "inactive_file 0\n");
+  EXPECT_EQ(left(), 0u);
+}
+
+TEST_F(MemoryBoundTest, TheMachineMayHaveLessLeftThanTheGroup) {
+  write("proc/self/cgroup", "0::/\n");
+  write("sys/fs/cgroup/memory.max", "805306368\n");
+  EXPECT_EQ(limit(), 1024 * mib);
+  EXPECT_EQ(left(), 512 * mib);
 }
 
 TEST_F(MemoryBoundTest, OfVersion2) {
@@ -65,11 +89,15 @@ TEST_F(MemoryBoundTest, OfVersion1) {
   write("sys/fs/cgroup/memory/ecs/abc/memory.limit_in_bytes", "268435456\n");
   write("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
   EXPECT_EQ(limit(), 256 * mib);
+  write("sys/fs/cgroup/memory/ecs/abc/memory.usage_in_bytes", "134217728\n");
+  write("sys/fs/cgroup/memory/ecs/abc/memory.stat", "inactive_file 5\ntotal_inactive_file 1048576\n");
+  EXPECT_EQ(left(), 129 * mib);
 }
 
 TEST_F(MemoryBoundTest, SaysWhatDoesNotFit) {
   write("proc/self/cgroup", "0::/\n");
   write("sys/fs/cgroup/memory.max", "2097152\n");
+  write("sys/fs/cgroup/memory.current", "1048576\n");
   const auto bound = memory_bound(root_);
   EXPECT_EQ(memory_problem(mib, bound), std::nullopt);
   const auto problem = memory_problem(mib + 1, bound);
