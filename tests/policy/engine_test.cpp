@@ -334,6 +334,31 @@ TEST(Engine, RefundGivesBackWhatWasCharged) {
   EXPECT_EQ(gate.passed("/login", 5), 2);
 }
 
+TEST(Engine, ARefundIsMadeOnceAndOfNoMoreThanIsStillOwed) {
+  Gate gate("limits: [{name: l, rate: 4/min}, {name: s, rate: 1/min, shadow: true}]");
+  EXPECT_EQ(gate.passed("/", 3), 3);
+  EXPECT_EQ(gate.get("/"), "proxied (shadow: s)");
+  EXPECT_EQ(gate.admission.charged.size(), 1u) << "what shadow would have refused took nothing";
+  gate.wait(seconds(6));  // of the 15 that give a token back
+  for (int i = 0; i < 3; ++i) gate.engine().refund(gate.admission, gate.now);
+  gate.engine().finish(gate.admission, 503, gate.now);
+  gate.engine().refund(gate.admission, gate.now);
+  EXPECT_EQ(gate.passed("/", 4), 1);
+  gate.wait(milliseconds(14'999));
+  EXPECT_EQ(gate.passed("/", 4), 0);
+  gate.wait(milliseconds(2));
+  EXPECT_EQ(gate.passed("/", 4), 1);
+}
+
+TEST(Engine, ARefundedShadowLimitIsAsBefore) {
+  Gate gate("limits: [{name: s, rate: 1/min, shadow: true}]");
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(gate.get("/"), "proxied") << i;
+    gate.engine().refund(gate.admission, gate.now);
+    gate.engine().finish(gate.admission, 502, gate.now);
+  }
+}
+
 TEST(Engine, AfterFinishNothingIsLeftToRefund) {
   Gate gate(two_limits);
   gate.get("/login");
