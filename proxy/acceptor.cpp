@@ -155,9 +155,8 @@ void Acceptor::place(int descriptor, int family, const config::IpAddress& peer) 
   Worker* least = &first;
   std::uint64_t total = 0;
   for (const auto& worker : group_.workers) {
-    total += worker->connections() + worker->incoming();
-    if (worker->connections() + worker->incoming() < least->connections() + least->incoming())
-      least = worker.get();
+    total += worker->connections();
+    if (worker->connections() < least->connections()) least = worker.get();
   }
   if (const std::uint64_t most = first.current().config->client.max_connections; total >= most) {
     first.counters.connections_refused.add();
@@ -165,13 +164,12 @@ void Acceptor::place(int descriptor, int family, const config::IpAddress& peer) 
     say_full(most);
     return;
   }
+  least->expect_client();
   if (least == &first) {
     first.adopt_client(descriptor, family, peer, port_);
     return;
   }
-  least->expect_client();
   boost::asio::post(least->io(), [least, descriptor, family, peer, port = port_] {
-    least->client_arrived();
     least->adopt_client(descriptor, family, peer, port);
   });
 }

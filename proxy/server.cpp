@@ -141,7 +141,7 @@ void Server::stop_accepting(ratelimit::Instant deadline) {
 
 std::uint64_t Server::open_connections() const {
   std::uint64_t total = 0;
-  for (const auto& worker : impl_->group.workers) total += worker->connections() + worker->incoming();
+  for (const auto& worker : impl_->group.workers) total += worker->connections();
   return total;
 }
 

@@ -159,7 +159,6 @@ void Worker::adopt_client(int descriptor, int family, const config::IpAddress& p
   auto* client = new ClientConnection(*this, Stream::adopt(io_, family, descriptor), peer, local_port);
   client->place = clients_.size();
   clients_.push_back(client);
-  connections_.store(clients_.size(), std::memory_order_relaxed);
   client->start();
 }
 
@@ -167,8 +166,8 @@ void Worker::remove(ClientConnection& connection) {
   clients_.back()->place = connection.place;
   clients_[connection.place] = clients_.back();
   clients_.pop_back();
-  connections_.store(clients_.size(), std::memory_order_relaxed);
   delete &connection;
+  removed_.store(removed_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
 }
 
 void Worker::switch_snapshot(std::unique_ptr<Snapshot> snapshot) {

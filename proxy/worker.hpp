@@ -78,6 +78,11 @@ class Worker {
   // 128 random bits for a request id.
   void random(std::uint64_t (&words)[2]);
 
+  // Called on the accepting thread only, before adopt_client is called or posted.
+  void expect_client() {
+    placed_.store(placed_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
+
   // Called on this worker's thread only:
   void adopt_client(int descriptor, int family, const config::IpAddress& peer, std::uint16_t local_port);
   void remove(ClientConnection& connection);
@@ -94,11 +99,12 @@ class Worker {
   std::uint64_t cut();
 
   // For any thread:
-  // Connections handed to this worker that it has not taken up yet.
-  void expect_client() { incoming_.fetch_add(1, std::memory_order_relaxed); }
-  void client_arrived() { incoming_.fetch_sub(1, std::memory_order_relaxed); }
-  std::uint64_t incoming() const { return incoming_.load(std::memory_order_relaxed); }
-  std::uint64_t connections() const { return connections_.load(std::memory_order_relaxed); }
+  // Client connections that are this worker's, those on their way to it included. Never too few: a connection
+  // is counted by who accepts it, before it is handed over.
+  std::uint64_t connections() const {
+    const std::uint64_t removed = removed_.load(std::memory_order_acquire);
+    return placed_.load(std::memory_order_relaxed) - removed;
+  }
   std::int64_t last_turn() const { return last_turn_.load(std::memory_order_relaxed); }
 
   Counters counters;
@@ -127,8 +133,8 @@ class Worker {
   boost::intrusive::list<StealWaiter, boost::intrusive::constant_time_size<false>> steal_waiters_;
   std::vector<ClientConnection*> clients_;
   std::uint64_t random_state_[4];
-  std::atomic<std::uint64_t> connections_{0};
-  std::atomic<std::uint64_t> incoming_{0};
+  std::atomic<std::uint64_t> placed_{0};   // by the accepting thread
+  std::atomic<std::uint64_t> removed_{0};  // by this worker
   std::atomic<std::int64_t> last_turn_{0};
 };
 
