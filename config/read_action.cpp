@@ -13,6 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t max_body_bytes = 1 * MiB;
+constexpr std::size_t max_content_type = 255;
 constexpr std::string_view help =
     "a status from 400 to 599, close, or a mapping with status, body and content_type";
 
@@ -61,7 +62,8 @@ void read_action(Context& context, const Tree& tree, Action& action) {
   if (reader.text("content_type", action.content_type)) {
     const bool clean = std::all_of(action.content_type.begin(), action.content_type.end(),
                                    [](char c) { return c >= 0x20 && c < 0x7f; });
-    if (!clean) context.error(reader.value_mark("content_type"), "content_type cannot stand in a header");
+    if (!clean || action.content_type.size() > max_content_type)
+      context.error(reader.value_mark("content_type"), "content_type cannot stand in a header");
   }
   if (reader.duration("tarpit", action.tarpit, 1ms, 1h)) {
     action.kind = Action::Kind::tarpit;

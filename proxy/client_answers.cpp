@@ -1,5 +1,6 @@
 // Sekisho's own answers to a client, and how a connection ends kindly.
 #include <algorithm>
+#include <boost/asio/buffer.hpp>
 
 #include "proxy/client_connection.hpp"
 #include "proxy/request_body.hpp"
@@ -30,11 +31,13 @@ void ClientConnection::answer(LocalAnswer local, const policy::Admission* admiss
   write_local_answer(worker_.scratch, local, admission);
   exchange.status = local.status;
   exchange.from_upstream = false;
-  const std::string_view sent = worker_.scratch.view();
-  exchange.body_bytes_out = sent.size() - (sent.find("\r\n\r\n") + 4);
+  const std::string_view written = worker_.scratch.view();
+  const std::string_view given = local.head_request ? std::string_view() : local.body;
+  exchange.body_bytes_out = written.size() - (written.find("\r\n\r\n") + 4) + given.size();
   // A pipelined request stands in the buffer already: its answer goes out with this one.
   const bool hold = !over_ && !link_.in.empty() && link_.out.size() < most_held_back;
-  link_.send(worker_.scratch.view(), now(), hold);
+  const boost::asio::const_buffer parts[] = {boost::asio::buffer(written), boost::asio::buffer(given)};
+  link_.send(parts, now(), hold);
 }
 
 void ClientConnection::answer_bad_head(const ParseResult& result) {
@@ -76,7 +79,7 @@ void ClientConnection::refuse() {
   local.status = action.status;
   if (action.body) {
     local.body = *action.body;
-    local.content_type = action.content_type.empty() ? "text/plain; charset=utf-8" : action.content_type;
+    local.content_type = action.content_type;
   }
   answer(local, &exchange.admission);
 }

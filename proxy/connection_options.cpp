@@ -1,5 +1,7 @@
 #include "proxy/connection_options.hpp"
 
+#include <algorithm>
+
 #include "proxy/http_text.hpp"
 
 namespace sekisho::proxy {
@@ -26,9 +28,19 @@ ConnectionOptions::ConnectionOptions(std::span<const Field> fields) {
   }
 }
 
+namespace {
+
+// To Rack "X-Hop" and "x_hop" are one header, so to be named as one is to be named as the other.
+bool same_to_rack(std::string_view a, std::string_view b) {
+  const auto folded = [](char c) { return c == '_' ? '-' : to_lower(c); };
+  return std::ranges::equal(a, b, {}, folded, folded);
+}
+
+}  // namespace
+
 bool ConnectionOptions::names_field(std::string_view name) const {
   for (std::size_t i = 0; i < name_count; ++i) {
-    if (equals_ignoring_case(names[i], name)) return true;
+    if (same_to_rack(names[i], name)) return true;
   }
   return false;
 }

@@ -60,8 +60,9 @@ struct LocalAnswer {
   unsigned client_version = 11;   // a 1.0 client is told that its connection is kept
 };
 
-// One of Sekisho's own answers, whole: Cache-Control: no-store, Content-Length, and from `admission` (may be
-// nullptr) Retry-After and RateLimit.
+// One of Sekisho's own answers: Cache-Control: no-store, Content-Length, and from `admission` (may be
+// nullptr) Retry-After and RateLimit. A generated body comes with it; a given one, which may be larger than
+// any head, is the caller's to send after it.
 void write_local_answer(HeadBuffer& out, const LocalAnswer& answer, const policy::Admission* admission);
 
 // Whether the client asks for JSON (Accept prefers it to HTML and text) or sent it.

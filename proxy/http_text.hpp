@@ -58,14 +58,6 @@ constexpr bool equals_lower(std::string_view text, std::string_view lower) {
   return true;
 }
 
-constexpr bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (to_lower(a[i]) != to_lower(b[i])) return false;
-  }
-  return true;
-}
-
 constexpr bool starts_with_lower(std::string_view text, std::string_view lower) {
   return text.size() >= lower.size() && equals_lower(text.substr(0, lower.size()), lower);
 }

@@ -97,9 +97,7 @@ void write_local_answer(HeadBuffer& out, const LocalAnswer& answer, const policy
   if (admission != nullptr) append_ratelimit(out, *admission);
   append_connection(out, answer.client_version, answer.keep_alive, false);
   out.append("\r\n");
-  if (answer.head_request) return;
-  out.append(answer.body);
-  if (answer.body.empty())
+  if (!answer.head_request && answer.body.empty())
     generate_body(answer, admission, [&](std::string_view piece) { out.append(piece); });
 }
 
