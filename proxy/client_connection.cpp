@@ -91,7 +91,15 @@ Task<void> ClientConnection::serve() {
     worker_.counters.client_idle.add();
   }
   if (!cut_ && !link_.gone()) co_await linger();
+  if (cut_ && end_is_framing_) link_.stream->reset_at_close();
   link_.close();
+}
+
+// Whether bytes of a request are there. An empty line before it is not (RFC 9112, 2.2): some clients end a
+// body with one, and are not at work on a request then.
+bool ClientConnection::request_begun() {
+  if (link_.in.unread().starts_with("\r\n")) link_.in.consume(2);
+  return !link_.in.empty();
 }
 
 // One request's head into exchange_. False when there will be none; what was owed (a 400, a 408) is then sent
@@ -103,7 +111,7 @@ Task<bool> ClientConnection::read_head() {
     if (cut_ || link_.gone()) {
       over_ = true;
     }
-    if (!link_.in.empty() && !over_) {
+    if (!over_ && (exchange_ ? !link_.in.empty() : request_begun())) {
       if (!exchange_) {
         exchange_ = worker_.borrow_exchange();
         exchange_->started = now();
@@ -266,7 +274,7 @@ Task<void> ClientConnection::handle() {
   // What was read beyond the body begins the next request.
   if (!over_ && !exchange.body_in.empty()) link_.in.prepend(exchange.body_in.unread());
   exchange.reset();
-  if (link_.in.empty()) {
+  if (!request_begun()) {
     worker_.give_back(std::move(exchange_));
     worker_.counters.client_active.subtract();
     worker_.counters.client_idle.add();

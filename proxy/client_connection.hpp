@@ -51,6 +51,7 @@ class ClientConnection final : public StreamListener, public DeadlineNode {
   Task<void> handle();  // route and admit, then forward or answer
   void finish();
 
+  bool request_begun();
   Task<void> leave_body(const Exchange& exchange);
 
   // Idle: waits without a buffer once the client has been silent for a second.
@@ -79,6 +80,7 @@ class ClientConnection final : public StreamListener, public DeadlineNode {
   bool over_ = false;  // no further request is read
   bool cut_ = false;   // closed without another word
   bool cut_by_drain_ = false;
+  bool end_is_framing_ = false;  // the connection's end tells the response's: a cut has to be a reset
   bool in_tunnel_ = false;
   Instant tunnel_end_ = Instant::max();
   unsigned served_in_turn_ = 0;

@@ -68,6 +68,8 @@ Task<ForwardEnd> Forward::collect_body() {
     }
     const bool large = exchange_.head.framing == Framing::length && exchange_.head.content_length > hold;
     if (large || exchange_.body.size() >= hold) break;
+    // Past the total nothing is held: the body flows at the pace of the slower side.
+    if (!client_.worker_.buffers.has_room(BlockChain::block_size)) break;
     if (client_left() || link.eof) co_return ForwardEnd::client_gone;
     if (auto late = check_deadlines()) co_return *late;
     if (!link.stream->read_pending())

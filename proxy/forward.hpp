@@ -87,6 +87,8 @@ class Forward {
   std::optional<ForwardEnd> check_deadlines();
   Instant next_deadline() const;
   bool wants_client_body() const;
+  bool reading_body() const;
+  void restart_clocks();
   bool may_read_ahead() const;
   ForwardEnd upstream_ended() const;
 
@@ -108,6 +110,8 @@ class Forward {
   Instant rate_window_{};                // start of the running 5 s of min_body_rate
   std::uint64_t rate_window_bytes_ = 0;  // body bytes at its start
   bool first_rate_window_ = true;
+  bool body_was_read_ = false;      // at the last look; what is not read has nobody to blame for its pace
+  bool upstream_was_read_ = false;  // likewise
 };
 
 }  // namespace sekisho::proxy

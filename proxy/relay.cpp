@@ -2,6 +2,7 @@
 // them.
 #include <algorithm>
 #include <charconv>
+#include <stdexcept>
 
 #include "proxy/forward.hpp"
 #include "proxy/request_body.hpp"
@@ -32,6 +33,7 @@ Task<ForwardEnd> Forward::relay() {
   response_state_ = ResponseState::head;
   exchange_.response_parser.reset(exchange_.head.method);
   exchange_.upstream_started = upstream_progress_ = client_.now();
+  body_was_read_ = upstream_was_read_ = false;
   send_request_head();
   for (;;) {
     // Gone once the response is whole: its connection may be serving another exchange by now.
@@ -50,6 +52,7 @@ Task<ForwardEnd> Forward::relay() {
     client.flush(client_.now());
     if (client_left()) co_return ForwardEnd::client_gone;
     if (response_state_ == ResponseState::done && client.out.empty()) co_return ForwardEnd::complete;
+    restart_clocks();
     if (auto end = check_deadlines()) co_return *end;
     arm();
     client_.sleep_until(next_deadline());
@@ -76,6 +79,7 @@ void Forward::send_request_head() {
   HeadBuffer& scratch = client_.worker_.scratch;
   scratch.clear();
   write_request_head(scratch, exchange_.head, exchange_.admission, forwarding);
+  if (scratch.overflowed()) throw std::length_error("the request's head outgrows its buffer");
 
   Gather gather;
   gather.add(scratch.view());
@@ -221,6 +225,7 @@ std::optional<ForwardEnd> Forward::take_response_head(Gather& gather) {
         break;
     }
     options.framing = client_framing_;
+    client_.end_is_framing_ = client_framing_ == Framing::until_close;
     const bool body_owed = !exchange_.request_body.complete;
     if (client_framing_ == Framing::until_close || client_.worker_.draining() || body_owed ||
         client_.link_.eof || !exchange_.head.keep_alive) {
@@ -316,14 +321,34 @@ std::optional<ForwardEnd> Forward::take_response_body(Gather& gather) {
 
 bool Forward::wants_client_body() const {
   return streaming_ && response_state_ != ResponseState::done && !exchange_.request_body.complete &&
-         upstream_link_ != nullptr && !upstream_link_->send_failed &&
-         upstream_link_->out.size() < body_in_flight && exchange_.body_in.empty();
+         upstream_link_ != nullptr && !upstream_link_->send_failed && exchange_.body_in.empty() &&
+         (upstream_link_->out.empty() ||
+          (upstream_link_->out.size() < body_in_flight && client_.worker_.buffers.has_room(read_size)));
 }
 
 bool Forward::may_read_ahead() const {
   const std::size_t queued = client_.link_.out.size();
   if (queued < always_read_ahead) return true;
   return queued < upstream_config().buffer.response && client_.worker_.buffers.has_room(large_read_size);
+}
+
+bool Forward::reading_body() const {
+  return !exchange_.request_body.complete && response_state_ != ResponseState::done &&
+         (upstream_link_ == nullptr || wants_client_body());
+}
+
+// While one side is not read, because the other takes nothing, its time does not run.
+void Forward::restart_clocks() {
+  const Instant now = client_.now();
+  const bool reads_body = reading_body();
+  if (reads_body && !body_was_read_) {
+    body_progress_ = rate_window_ = now;
+    rate_window_bytes_ = exchange_.request_body.received;
+  }
+  body_was_read_ = reads_body;
+  const bool reads_upstream = may_read_ahead();
+  if (reads_upstream && !upstream_was_read_) upstream_progress_ = now;
+  upstream_was_read_ = reads_upstream;
 }
 
 // Starts the reads that may go on. Pending writes have their own waits.
@@ -353,8 +378,7 @@ std::optional<ForwardEnd> Forward::check_deadlines() {
   if (!client_.link_.out.empty() && now - client_.link_.write_progress >= client.send_timeout)
     return ForwardEnd::client_gone;
   const bool upstream_open = upstream_link_ != nullptr && response_state_ != ResponseState::done;
-  const bool reading_body = !exchange_.request_body.complete && (!upstream_open || wants_client_body());
-  if (reading_body) {
+  if (reading_body()) {
     if (now - body_progress_ >= client.body_timeout) return ForwardEnd::client_slow;
     if (now - rate_window_ >= rate_window) {
       const std::uint64_t came = exchange_.request_body.received - rate_window_bytes_;
@@ -367,7 +391,7 @@ std::optional<ForwardEnd> Forward::check_deadlines() {
       rate_window_bytes_ = exchange_.request_body.received;
     }
   }
-  if (upstream_open && upstream_link_->stream && upstream_link_->stream->read_pending() && !reading_body) {
+  if (upstream_open && upstream_link_->stream && upstream_link_->stream->read_pending() && !reading_body()) {
     const bool stream = response_state_ == ResponseState::body && exchange_.response.event_stream;
     const Duration patience = stream ? upstream_config().tunnel_timeout : upstream_config().response_timeout;
     if (now - upstream_progress_ >= patience) return ForwardEnd::upstream_slow;
@@ -380,7 +404,7 @@ Instant Forward::next_deadline() const {
   Instant deadline = Instant::max();
   if (!client_.link_.out.empty()) deadline = client_.link_.write_progress + client.send_timeout;
   const bool upstream_open = upstream_link_ != nullptr && response_state_ != ResponseState::done;
-  if (!exchange_.request_body.complete && (!upstream_open || wants_client_body())) {
+  if (reading_body()) {
     deadline = std::min({deadline, body_progress_ + client.body_timeout, rate_window_ + rate_window});
   } else if (upstream_open) {
     const bool stream = response_state_ == ResponseState::body && exchange_.response.event_stream;

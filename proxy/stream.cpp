@@ -165,16 +165,21 @@ void Stream::complete_write_wait(const boost::system::error_code&) {
   notify();
 }
 
-bool Stream::closed_by_peer() const {
+bool Stream::quiet() const {
   char byte;
   const auto descriptor = const_cast<Socket&>(socket_).native_handle();
   const ssize_t seen = ::recv(descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return seen == 0 || (seen < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+  return seen < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
 }
 
 void Stream::shutdown_send() {
   boost::system::error_code ignored;
   socket_.shutdown(Socket::shutdown_send, ignored);
+}
+
+void Stream::reset_at_close() {
+  boost::system::error_code ignored;
+  socket_.set_option(asio::socket_base::linger(true, 0), ignored);
 }
 
 void Stream::close() {

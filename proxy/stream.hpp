@@ -72,10 +72,12 @@ class Stream {
   void start_wait_writable();
   bool write_wait_pending() const { return write_pending_; }
 
-  // Whether the peer's FIN or reset has reached this machine; one system call.
-  bool closed_by_peer() const;
+  // Whether nothing has come from the peer that was not read: no FIN, no reset, no byte. One system call.
+  bool quiet() const;
 
   void shutdown_send();
+  // The next close is a reset, so that what was sent cannot pass for complete.
+  void reset_at_close();
   void close();
   bool is_open() const { return socket_.is_open(); }
   // Hands the descriptor out (for another worker's io_context); the stream is closed afterwards. -1 on

@@ -96,10 +96,9 @@ Task<ForwardEnd> Forward::acquire(bool fresh) {
     exchange_.queue_us = 0;
   }
   if (worker.current().upstream == shared && !fresh) exchange_.upstream = worker.pool.take();
-  // What may not be sent twice looks first whether the server has closed a moment ago; the rest finds out by
-  // trying.
-  while (exchange_.upstream && !idempotent(exchange_.head.method) &&
-         exchange_.upstream->stream->closed_by_peer()) {
+  // What may not be sent twice looks first whether the server has closed, or said what nobody asked for, a
+  // moment ago; the rest finds out by trying.
+  while (exchange_.upstream && !idempotent(exchange_.head.method) && !exchange_.upstream->stream->quiet()) {
     exchange_.upstream = worker.pool.take();
   }
   if (!exchange_.upstream) {

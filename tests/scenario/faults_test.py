@@ -72,6 +72,38 @@ class UpstreamFaultsTest(unittest.TestCase):
             with self.subTest(part=part), self.assertRaises(Truncated):
                 fetch(self.proxy(serve).address, "/")
 
+    def test_dying_in_a_body_for_an_http_1_0_client_is_a_reset(self):
+        """The end of the connection is the only end that such a client knows."""
+        for part in (b"Content-Length: 1000\r\n\r\nhello", b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"):
+            def serve(connection, _, part=part):
+                read_head(connection)
+                connection.sendall(b"HTTP/1.1 200 OK\r\n" + part)
+
+            with self.subTest(part=part), Client(self.proxy(serve).address) as client:
+                client.send(request_bytes("GET", "/", version="HTTP/1.0"))
+                if b"chunked" in part:
+                    with self.assertRaises(ConnectionResetError):
+                        while client.socket.recv(65536):
+                            pass
+                else:
+                    with self.assertRaises(Truncated):
+                        client.response()
+
+    def test_bytes_nobody_asked_for_answer_no_later_request(self):
+        def serve(connection, number):
+            read_head(connection)
+            connection.sendall(OK)
+            if number == 0:
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+            while read_head(connection):
+                connection.sendall(OK)
+
+        sekisho = self.proxy(serve)
+        with Client(sekisho.address) as client:
+            self.assertEqual(client.request("POST", "/", body=b"x").text, "ok")
+            wait_until(lambda: sekisho.metric("sekisho_upstream_connections") == 0, "the connection is given up")
+            self.assertEqual(client.request("POST", "/", body=b"x").text, "ok")
+
     def test_dying_before_or_in_the_head_is_502(self):
         for part in (b"", b"HTTP/1.1 200", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"):
             def serve(connection, _, part=part):
@@ -192,8 +224,9 @@ class ClientFaultsTest(unittest.TestCase):
                 self.assertEqual((response.status, response.closes), (400, True))
                 self.assertTrue(client.at_end())
         # A trusted peer speaks for others: whose head it was that could not be read is not known.
-        last = wait_until(self.sekisho.access_log, "an access line")[-1]
-        self.assertEqual((last["client_ip"], last["peer_ip"]), (None, "127.0.0.1"))
+        unread = lambda: [line for line in self.sekisho.access_log() if line["outcome"] == "bad_request" and line["path"] is None]
+        lines = wait_until(unread, "access lines of them")
+        self.assertEqual({(line["client_ip"], line["peer_ip"]) for line in lines}, {(None, "127.0.0.1")})
 
     def test_bare_addresses_are_421_and_kept(self):
         hosts = "127.0.0.1 127.0.0.1:8080 [::1] [::1]:80 [::ffff:127.0.0.1] 127.0.0.1. 2130706433 0x7f000001 0177.0.0.1 127.1 0x7f.1"
@@ -223,6 +256,33 @@ class ClientFaultsTest(unittest.TestCase):
         self.assertEqual(fetch(self.sekisho.address, "/", fields=[*host, ("X-Big", "a" * 9000)]).status, 431)
         self.assertEqual(fetch(self.sekisho.address, "/", "TRACE", host).status, 405)
         self.assertEqual(fetch(self.sekisho.address, "www.example.jp:443", "CONNECT", host).status, 405)
+
+    def test_an_empty_line_after_a_body_begins_no_request(self):
+        with Client(self.sekisho.address) as client:
+            post = request_bytes("POST", "/echo", body=b"hello", host="www.example.jp")
+            client.send(post + b"\r\n")
+            self.assertEqual(client.response().text, "hello")
+            states = lambda state: self.sekisho.metric("sekisho_client_connections", state=state)
+            wait_until(lambda: (states("active"), states("idle")) == (0, 1), "the connection is idle")
+            client.send(b"\r\n" + post)
+            self.assertEqual(client.response().text, "hello")
+
+    def test_a_body_that_drips_is_408(self):
+        """Slower than min_body_rate over 5 s, the first 5 left out, though no pause is long."""
+        with Client(self.sekisho.address) as client:
+            client.send(b"POST /echo HTTP/1.1\r\nHost: www.example.jp\r\nContent-Length: 900\r\n\r\n")
+            client.socket.settimeout(0.5)
+
+            def answered():
+                try:
+                    client.send(b"x")
+                    client.buffer += client.socket.recv(65536)
+                except TimeoutError:
+                    pass
+                return b"\r\n\r\n" in client.buffer
+
+            wait_until(answered, "an answer")
+            self.assertEqual(client.response().status, 408)
 
     def test_a_client_that_leaves_disturbs_nobody(self):
         for part in (b"", b"GET", b"GET / HTTP/1.1\r\nHost: www.example.jp\r\n\r\n",

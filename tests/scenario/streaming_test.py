@@ -205,6 +205,47 @@ upstream:
                 bystander.send(head[-2:])
                 self.assertEqual(bystander.response().status, 200)
 
+    def test_an_upload_may_wait_for_the_upstream(self):
+        """The client's time does not run while the upstream takes nothing."""
+        size = 20_000_000  # more than the sockets on the way hold
+        go_on = threading.Event()
+
+        def serve(connection, _):
+            left = size - len(read_head(connection).split(b"\r\n\r\n", 1)[1])
+            go_on.wait(20 * PATIENCE)
+            while left > 0 and (piece := connection.recv(1 << 20)):
+                left -= len(piece)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+        upstream = self.enterContext(ScriptedUpstream(serve))
+        sekisho = self.enterContext(Sekisho(upstream.upstream, "client: {body_timeout: 1s}\n"))
+        with Client(sekisho.address) as client:
+            sender = threading.Thread(target=client.send, args=(request_bytes("POST", "/", body=b"x" * size),))
+            sender.start()
+            client.socket.settimeout(2.5)
+            with self.assertRaises(TimeoutError):
+                client.socket.recv(1)
+            client.socket.settimeout(20 * PATIENCE)
+            go_on.set()
+            self.assertEqual(client.response().text, "ok")
+            sender.join()
+
+    def test_held_bodies_stay_within_the_total(self):
+        def serve(connection, _):
+            while connection.recv(65536):
+                pass
+
+        upstream = self.enterContext(ScriptedUpstream(serve))
+        total = 16 * 1024 * 1024
+        settings = f'upstream: {{servers: "{upstream.upstream}", buffer: {{request: 1MiB, response: 1MiB, total: {total}}}}}\n'
+        sekisho = self.enterContext(Sekisho(None, settings))
+        part = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 900_000
+        clients = [self.enterContext(Client(sekisho.address)) for _ in range(40)]
+        for client in clients:
+            client.send(part)
+        wait_until(lambda: sekisho.metric("sekisho_upstream_in_flight") > 0, "what finds no room goes on to the upstream")
+        self.assertLess(sekisho.metric("sekisho_buffer_bytes"), total + 40 * 64 * 1024)
+
     def test_a_slow_reader_frees_the_upstream(self):
         """A response that fits the buffer is taken from the upstream at once, though its client reads nothing."""
         taken = threading.Event()
