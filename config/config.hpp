@@ -239,6 +239,7 @@ struct Config {
   std::vector<Listener> listen{
       {Endpoint{Endpoint::Kind::ip, "0.0.0.0", 8080, "0.0.0.0:8080", {}}, {}, false, {}}};
   unsigned workers = 0;  // 0: auto
+  Mark workers_mark;
   bool shadow = false;
   std::optional<Upstream> upstream;  // load() refuses a file with neither this nor routes
   std::vector<Route> routes;

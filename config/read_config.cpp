@@ -10,9 +10,11 @@ namespace {
 
 constexpr std::uint64_t most_workers = 64;
 
-void read_workers(MapReader& reader, unsigned& workers) {
+void read_workers(MapReader& reader, Config& config) {
   const Tree* tree = reader.find("workers");
-  if (tree == nullptr || (tree->kind == Tree::Kind::scalar && tree->text == "auto")) return;
+  if (tree == nullptr) return;
+  config.workers_mark = tree->mark;
+  if (tree->kind == Tree::Kind::scalar && tree->text == "auto") return;
   if (tree->kind == Tree::Kind::scalar) {
     const std::string hint = did_you_mean(tree->text, std::array<std::string_view, 1>{"auto"});
     if (!hint.empty()) {
@@ -21,7 +23,7 @@ void read_workers(MapReader& reader, unsigned& workers) {
     }
   }
   std::uint64_t count = 0;
-  if (reader.count("workers", count, 1, most_workers)) workers = static_cast<unsigned>(count);
+  if (reader.count("workers", count, 1, most_workers)) config.workers = static_cast<unsigned>(count);
 }
 
 void read_table(Context& context, const Tree& tree, Located<std::uint64_t>& capacity) {
@@ -36,7 +38,7 @@ void read_table(Context& context, const Tree& tree, Located<std::uint64_t>& capa
 void read_config(Context& context, const Tree& tree, Config& config) {
   MapReader reader(context, tree, "the file");
   if (const Tree* listen = reader.find("listen")) read_listen(context, *listen, config.listen);
-  read_workers(reader, config.workers);
+  read_workers(reader, config);
   reader.flag("shadow", config.shadow);
   if (const Tree* upstream = reader.find("upstream"))
     read_upstream(context, *upstream, true, config.upstream.emplace());

@@ -3,10 +3,21 @@
 #include "proxy/worker.hpp"
 
 namespace sekisho::proxy {
+namespace {
+
+// Whether the request was admitted and then lost by our own doing, so that its charges go back. A server that
+// is down or a queue that is full gives nothing back: under overload the limits have to hold.
+bool lost_by_us(const Exchange& exchange) {
+  return !exchange.upstream_used && (exchange.outcome == policy::Outcome::internal_error ||
+                                     exchange.outcome == policy::Outcome::draining);
+}
+
+}  // namespace
 
 void ClientConnection::finish() {
   Exchange& exchange = *exchange_;
   if (exchange.admitted_called && exchange.snapshot) {
+    if (lost_by_us(exchange)) exchange.snapshot->engine->refund(exchange.admission, now());
     exchange.snapshot->engine->finish(exchange.admission, exchange.status, now());
   }
   Counters& counters = worker_.counters;

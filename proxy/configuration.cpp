@@ -42,7 +42,7 @@ void refuse_restart_only(const config::Config& running, const config::Config& wa
   const auto refuse = [&](std::string_view setting, config::Mark mark) {
     diagnostics.error(mark, fmt::format("a change of {} needs a restart", setting));
   };
-  if (running.workers != wanted.workers) refuse("`workers`", {});
+  if (running.workers != wanted.workers) refuse("`workers`", wanted.workers_mark);
   if (listeners(running) != listeners(wanted)) {
     refuse("`listen`", wanted.listen.empty() ? config::Mark{} : wanted.listen.front().mark);
   }

@@ -125,7 +125,8 @@ class ReloadTest(unittest.TestCase):
             file.write(text.replace("workers: 2", "workers: 1"))
         self.assertFalse(self.sekisho.reload())
         self.assertEqual(self.gate(), 450)
-        wait_until(lambda: "needs a restart" in self.sekisho.err(), "the log says that it needs a restart")
+        told = "sekisho.yaml:2:10: a change of `workers` needs a restart"
+        wait_until(lambda: told in self.sekisho.err(), "the log says that it needs a restart")
 
     def test_what_needs_a_restart_is_told_with_the_other_problems(self):
         for limit, problem in (("rate: 5/s, brst: 3", "burst"), ("rate: 5/s, match: {paths: ['~(']}", "~(")):
