@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "config/environment.hpp"
+#include "config/source.hpp"
 #include "config/unclosed_quote.hpp"
 #include "config/yaml_hints.hpp"
 
@@ -248,9 +249,30 @@ Mark within(std::string_view text, Mark mark) {
   return {mark.file, line_ends + 1, static_cast<std::uint32_t>(text.size() - last_line + 1)};
 }
 
+Mark place_of(std::string_view text, std::size_t offset, std::uint16_t file) {
+  const std::string_view before = text.substr(0, offset);
+  const auto line = static_cast<std::uint32_t>(std::count(before.begin(), before.end(), '\n') + 1);
+  const std::size_t start = before.rfind('\n') + 1;  // npos + 1 is 0
+  return {file, line, static_cast<std::uint32_t>(offset - start + 1)};
+}
+
+bool is_fit_to_parse(std::string_view text, std::uint16_t file, Diagnostics& diagnostics) {
+  if (text.size() > max_document_bytes) {
+    diagnostics.error({file, 0, 0}, fmt::format("is larger than {} KiB", max_document_bytes / 1024));
+    return false;
+  }
+  const std::size_t bad = find_invalid_text(text);
+  if (bad == std::string_view::npos) return true;
+  const std::string_view what = text[bad] == '\0' ? "a NUL byte" : "not UTF-8";
+  diagnostics.error(place_of(text, bad, file),
+                    fmt::format("this is {}; a configuration is UTF-8 text", what));
+  return false;
+}
+
 }  // namespace
 
 std::optional<Tree> parse_tree(std::string_view text, std::uint16_t file, Diagnostics& diagnostics) {
+  if (!is_fit_to_parse(text, file, diagnostics)) return std::nullopt;
   Builder builder(file, diagnostics);
   try {
     std::istringstream stream{with_end_marker(text)};

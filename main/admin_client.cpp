@@ -1,14 +1,17 @@
 #include "main/admin_client.hpp"
 
+#include <fmt/format.h>
+
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <cstdio>
 #include <functional>
 #include <stdexcept>
 
-#include "config/load.hpp"
+#include "config/admin_section.hpp"
 #include "proxy/endpoint_address.hpp"
 
 namespace sekisho {
@@ -28,17 +31,19 @@ config::Endpoint reachable(config::Endpoint endpoint) {
 
 }  // namespace
 
-config::Admin read_admin_section(const std::string& source) {
-  const config::Loaded loaded = config::load(source);
-  if (loaded.draft == nullptr) {
+config::Admin admin_of(const std::string& source) {
+  const config::AdminSection section = config::read_admin_section(source);
+  if (section.diagnostics.has_errors()) {
     std::string problems = "cannot tell the admin address:";
-    for (const config::Diagnostic& problem : loaded.diagnostics.sorted()) {
-      problems += "\n" + loaded.diagnostics.format(problem);
+    for (const config::Diagnostic& problem : section.diagnostics.sorted()) {
+      problems += "\n" + section.diagnostics.format(problem);
     }
     throw std::runtime_error(problems);
   }
-  if (!loaded.draft->admin.listen) throw std::runtime_error(loaded.source_name + " says `admin: off`");
-  return loaded.draft->admin;
+  if (!section.admin.listen) throw std::runtime_error(source + " says `admin: off`");
+  if (!section.note.empty())
+    fmt::print(stderr, "sekisho: {}; asking {} nonetheless\n", section.note, section.admin.listen->text);
+  return section.admin;
 }
 
 AdminAnswer ask_admin(const config::Admin& admin, std::string_view method, std::string_view target,

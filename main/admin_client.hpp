@@ -14,9 +14,10 @@ struct AdminAnswer {
   std::string body;
 };
 
-// The `admin` section of `source`, the file's other problems aside: the running proxy may well have an older
-// one. Throws std::runtime_error where the section cannot be read or says off.
-config::Admin read_admin_section(const std::string& source);
+// Where `source` says that the proxy is asked, its other problems aside: the running proxy may well have an
+// older one. A file that is no YAML at all is told on standard error. Throws std::runtime_error where the
+// section itself is wrong or says off.
+config::Admin admin_of(const std::string& source);
 
 // Sends one call with what calls that change something need. Throws std::runtime_error naming the address
 // where there is no answer within `patience`.

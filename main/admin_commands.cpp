@@ -19,7 +19,7 @@ template <class Show>
 int ask(const std::string& source, std::string_view method, std::string_view target,
         std::chrono::seconds seconds, Show show) {
   try {
-    return show(ask_admin(read_admin_section(source), method, target, seconds));
+    return show(ask_admin(admin_of(source), method, target, seconds));
   } catch (const std::exception& problem) {
     fmt::print(stderr, "sekisho: {}\n", problem.what());
     return 1;

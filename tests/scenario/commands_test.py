@@ -1,0 +1,128 @@
+"""The commands beside `run`: what they say and how they exit, with files that are whole, broken, missing or no files at all."""
+
+import os
+import tempfile
+import unittest
+
+from support.process import free_port, wait_until
+from support.sekisho import Sekisho, run_command
+
+# Each is refused by `check`, and none of it is the admin section's fault.
+BROKEN_ELSEWHERE = {
+    "an unknown key": "lmits: []\n",
+    "a wrong value": "limits: [{name: x, rate: 5}]\n",
+    "a variable that is not set": "hosts: ['${SEKISHO_TEST_UNSET}']\n",
+    "a list that never ends": "limits: [\n",
+    "a quote that never ends": 'hosts: ["www\n',
+    "no text": "hosts: [\x00]\n",
+}
+
+
+class Folder(unittest.TestCase):
+    def setUp(self):
+        self.folder = self.enterContext(tempfile.TemporaryDirectory(prefix="sekisho-test-"))
+
+    def write(self, text, name="sekisho.yaml"):
+        path = os.path.join(self.folder, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+    def assert_refused(self, done, *told, status=1):
+        """It exits with `status`, and stderr says each of `told`."""
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        for text in told:
+            self.assertIn(text, done.stderr)
+
+
+class AdminAddressTest(Folder):
+    """status, reload, healthcheck and bans take no more than the admin address from the file."""
+
+    def test_a_file_broken_elsewhere_does_not_make_a_healthy_proxy_sick(self):
+        with Sekisho("127.0.0.1:1") as sekisho:
+            for what, text in BROKEN_ELSEWHERE.items():
+                with self.subTest(what):
+                    sekisho.configure(text)
+                    self.assertEqual(run_command("check", "-c", sekisho.config_path).returncode, 1)
+                    for command in ("healthcheck", "status", "bans"):
+                        done = run_command(command, "-c", sekisho.config_path)
+                        self.assertEqual(done.returncode, 0, f"{command}: {done.stderr}")
+                    done = run_command("reload", "-c", sekisho.config_path)
+                    self.assert_refused(done, "sekisho.yaml:")
+
+    def test_a_text_that_is_no_yaml_is_told_and_its_own_lines_count(self):
+        with Sekisho("127.0.0.1:1") as sekisho:
+            sekisho.configure("limits: [\n")
+            done = run_command("healthcheck", "-c", sekisho.config_path)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(f"{sekisho.config_path}:", done.stderr)
+            self.assertIn(f"asking 127.0.0.1:{sekisho.admin_port} nonetheless", done.stderr)
+
+    def test_without_a_section_the_default_is_asked(self):
+        missing = os.path.join(self.folder, "missing.yaml")
+        for source, note in (
+            (self.write("lmits: []\n", "silent"), ""),
+            (self.write("limits: [\n", "torn"), "torn:"),
+            (self.write("[a, list]\n", "list"), "must be a mapping"),
+            (self.write("", "empty"), "the file is empty"),
+            (missing, "missing.yaml: cannot be opened: No such file or directory"),
+            (self.folder, "cannot be read: Is a directory"),
+            ("env:SEKISHO_TEST_UNSET", "the environment variable SEKISHO_TEST_UNSET is not set"),
+        ):
+            with self.subTest(source):
+                done = run_command("healthcheck", "-c", source)
+                self.assertIn(note, done.stderr)
+                self.assertEqual("nonetheless" in done.stderr, note != "", done.stderr)
+                if done.returncode != 0:  # where nothing listens at the default
+                    self.assert_refused(done, "the admin port 127.0.0.1:9180 does not answer")
+
+    def test_a_section_that_is_wrong_is_told_with_its_place(self):
+        for text, told in (
+            ("admin: 127.0.0.1\n", ":1:8: admin: "),
+            ("admin:\n", ":1:1: admin has no value"),
+            ("lmits: []\nadmin: {lisen: 127.0.0.1:1}\n", ":2:9: admin has no key lisen; did you mean listen?"),
+            ("admin: {listen: 127.0.0.1:1, token: '${SEKISHO_TEST_UNSET}'}\n", ":1:37: the environment variable"),
+            ("admin:\n  listen: 127.0.0.1:1\n  listen: 127.0.0.1:2\n", ":3:3: listen stands here twice"),
+            ("hosts: [&a '${SEKISHO_TEST_UNSET}']\nadmin: *a\n", ":1:9: the environment variable"),
+            ("admin: [\n  127.0.0.1:1]\nhosts: {\n", ":1:8: admin must be an address"),
+        ):
+            with self.subTest(text):
+                self.assert_refused(run_command("healthcheck", "-c", self.write(text)), "sekisho.yaml" + told)
+        self.assert_refused(run_command("status", "-c", self.write("admin: off\n")), "says `admin: off`")
+
+    def test_a_port_that_nobody_listens_on(self):
+        port = free_port()
+        for address in (f"127.0.0.1:{port}", f'"[::1]:{port}"', f"unix:{self.folder}/nobody.sock"):
+            source = self.write(f"admin: {address}\n")
+            for command in ("status", "reload", "healthcheck", "bans"):
+                with self.subTest(f"{command} {address}"):
+                    told = "the admin port " + address.strip('"') + " does not answer"
+                    self.assert_refused(run_command(command, "-c", source), told, "is sekisho running")
+
+    def test_ipv6_and_a_token(self):
+        port = free_port()
+        section = f'admin: {{listen: "[::1]:{port}", token: "${{SEKISHO_TEST_TOKEN}}"}}\n'
+        environment = {"SEKISHO_TEST_TOKEN": "open-sesame"}
+        with Sekisho("127.0.0.1:1", section, environment, wait=False, admin_port=port) as sekisho:
+
+            def ask(command, token):
+                source = ["-c", sekisho.config_path]
+                return run_command(command, *source, environment={"SEKISHO_TEST_TOKEN": token})
+
+            wait_until(lambda: ask("healthcheck", "open-sesame").returncode == 0, "sekisho answers")
+            self.assertEqual(ask("reload", "open-sesame").returncode, 0)
+            self.assert_refused(ask("reload", "wrong"), "token")
+            self.assertEqual(ask("healthcheck", "wrong").returncode, 0)
+
+    def test_the_section_from_a_variable_and_from_stdin(self):
+        with Sekisho("127.0.0.1:1") as sekisho:
+            section = f"admin: 127.0.0.1:{sekisho.admin_port}\n"
+            done = run_command("healthcheck", "-c", "env:SEKISHO_TEST_YAML", environment={"SEKISHO_TEST_YAML": section})
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(run_command("status", "-c", "-", stdin=section).returncode, 0)
+            done = run_command("healthcheck", environment={"SEKISHO_CONFIG": sekisho.config_path})
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
