@@ -1,6 +1,7 @@
 #include "main/catalogue_command.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cstdio>
 
@@ -17,16 +18,17 @@ void print_group(const policy::Catalogue& catalogue, std::string_view group) {
 
 int catalogue_command(const std::string& group) {
   const policy::Catalogue& catalogue = policy::Catalogue::builtin();
-  if (!group.empty()) {
+  const std::string whole(policy::Catalogue::name);
+  if (!group.empty() && group != whole) {
     // The name alone, or as the configuration has it.
-    const std::string prefix = std::string(policy::Catalogue::name) + "/";
-    const std::string name = group.starts_with(prefix) ? group.substr(prefix.size()) : group;
+    const std::string full = group.starts_with("builtin:") ? group : whole + "/" + group;
     std::string problem;
-    if (!policy::Catalogue::select(prefix + name, problem)) {
-      fmt::print(stderr, "sekisho catalogue: {}\n", problem);
+    if (!policy::Catalogue::select(full, problem)) {
+      fmt::print(stderr, "sekisho catalogue: {}; its groups are {}\n", problem,
+                 fmt::join(catalogue.groups(), ", "));
       return 1;
     }
-    print_group(catalogue, name);
+    print_group(catalogue, std::string_view(full).substr(whole.size() + 1));
     return 0;
   }
   for (const std::string_view name : catalogue.groups()) {

@@ -2,108 +2,61 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <optional>
-#include <stdexcept>
-#include <string_view>
 
 #include "config/load.hpp"
 #include "main/check_command.hpp"
-#include "proxy/field_id.hpp"
-#include "proxy/policy/ascii.hpp"
-#include "proxy/policy/client_address.hpp"
-#include "proxy/policy/cloudfront_ranges.hpp"
 #include "proxy/policy/engine.hpp"
-#include "proxy/policy/request_target.hpp"
 #include "proxy/policy/trace.hpp"
+#include "proxy/request_parser.hpp"
 
 namespace sekisho {
 namespace {
 
-// What cannot be made a request of; its text says why.
-struct BadArguments : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-config::IpAddress address_of(std::string_view network) {
-  return config::Network::parse(network)->address();
+// The steps again, with each limit of the file that is in shadow marked as such, whether or not it would
+// refuse.
+policy::Trace with_shadow_marked(const policy::Trace& trace, const config::Config& config) {
+  policy::Trace marked;
+  for (const policy::Trace::Step& step : trace.steps()) {
+    const bool shadow = std::any_of(config.limits.begin(), config.limits.end(), [&](const auto& limit) {
+      return limit.shadow && step.name == "limit " + limit.name.value;
+    });
+    marked.step(step.name, step.lines.front() + (shadow ? "; in shadow" : ""));
+    for (std::size_t i = 1; i < step.lines.size(); ++i) marked.detail(step.lines[i]);
+  }
+  return marked;
 }
 
-// An address of the first trusted proxies that the file names; 127.0.0.1 where it trusts none.
-config::IpAddress a_trusted_peer(const config::ClientIp& config) {
-  for (const config::Text& entry : config.trusted_proxies) {
-    if (entry.value == "loopback") return address_of("127.0.0.1");
-    if (entry.value == "private") return address_of("10.0.0.1");
-    if (entry.value == "link_local") return address_of("169.254.0.1");
-    if (entry.value == "cloudfront") return address_of(policy::cloudfront_prefixes().front());
-    if (const auto network = config::Network::parse(entry.value)) return network->address();
-  }
-  return address_of("127.0.0.1");
+// What the policy makes of a request that the parser took.
+policy::Trace admission_of(std::shared_ptr<const config::Config> config, const proxy::RequestHead& head,
+                           const config::IpAddress& peer) {
+  const ratelimit::Instant now = std::chrono::steady_clock::now();
+  const policy::LimitSet states = policy::LimitStates::for_checking(*config, now);
+  config::Diagnostics problems;
+  const auto engine = policy::Engine::compile(config, states, 0, problems);
+  policy::Admission admission;
+  policy::Trace trace;
+  engine->admit({head.method, head.target, head.version, head.fields, peer}, now,
+                std::chrono::system_clock::now(), admission, &trace);
+  return with_shadow_marked(trace, *config);
 }
 
-// A name that the file admits.
-std::string a_host(const config::Hosts& hosts) {
-  if (hosts.allow.empty()) return "localhost";
-  std::string name = hosts.allow.front().value;
-  if (name.starts_with("*.")) name.replace(0, 1, "www");
-  return name;
+// What the parser says of it, as the first thing that meets a real request.
+policy::Trace verdict_on(std::shared_ptr<const config::Config> config, const AskedRequest& asked) {
+  proxy::RequestParser parser;
+  parser.set_limits({config->client.max_header_bytes, config->client.max_headers});
+  parser.reset();
+  proxy::RequestHead head;
+  const proxy::ParseResult parsed = parser.parse(asked.head, head);
+  if (parsed.status == proxy::ParseStatus::complete) return admission_of(std::move(config), head, asked.peer);
+  policy::Trace trace;
+  trace.step("request", policy::escaped(asked.head.substr(0, asked.head.find(" HTTP/1.1\r\n"))));
+  trace.step("outcome", fmt::format("would be answered {}: {}", parsed.error_status, parsed.reason));
+  trace.detail("and closed, ahead of the host guard and every limit");
+  return trace;
 }
-
-// A request and what its views look at.
-class AskedRequest {
- public:
-  AskedRequest(const config::Config& config, const ExplainArguments& arguments) : method_(arguments.method) {
-    std::string host;
-    const policy::RequestTarget target = policy::read_target(arguments.url);
-    if (target.absolute) {
-      host = target.authority;
-      target_ = target.origin.starts_with('/') ? "" : "/";
-      target_ += target.origin;
-    } else if (arguments.url.starts_with('/') || arguments.url == "*") {
-      host = a_host(config.hosts);
-      target_ = arguments.url;
-    } else {
-      throw BadArguments(
-          fmt::format("'{}' is neither http://HOST/PATH nor /PATH", policy::escaped(arguments.url)));
-    }
-    target_.resize(std::min(target_.size(), target_.find('#')));
-    texts_.reserve(arguments.headers.size() + 1);
-    for (const std::string& header : arguments.headers) add(header);
-    if (!has_host_) texts_.emplace(texts_.begin(), "Host", host);
-    for (const auto& [name, value] : texts_) fields_.push_back({name, value, proxy::field_id(name)});
-    set_peer(config, arguments.peer);
-  }
-
-  policy::Request request() const { return {method_, target_, 11, fields_, peer_}; }
-
- private:
-  void add(std::string_view header) {
-    const std::size_t colon = header.find(':');
-    if (colon == 0 || colon == std::string_view::npos) {
-      throw BadArguments(fmt::format("--header '{}' is not 'NAME: VALUE'", policy::escaped(header)));
-    }
-    const std::string_view name = header.substr(0, colon);
-    has_host_ = has_host_ || policy::equal_ignoring_case(name, "host");
-    texts_.emplace_back(name, policy::trimmed(header.substr(colon + 1)));
-  }
-
-  void set_peer(const config::Config& config, const std::string& text) {
-    if (text.empty()) {
-      peer_ = a_trusted_peer(config.client_ip);
-      return;
-    }
-    const auto address = config::IpAddress::parse(text);
-    if (!address) throw BadArguments(fmt::format("--peer '{}' is no address", policy::escaped(text)));
-    peer_ = *address;
-  }
-
-  std::string method_, target_;
-  std::vector<std::pair<std::string, std::string>> texts_;
-  std::vector<policy::Field> fields_;
-  config::IpAddress peer_;
-  bool has_host_ = false;
-};
 
 }  // namespace
 
@@ -118,15 +71,7 @@ int explain_command(const std::string& source, const ExplainArguments& arguments
     return 1;
   }
   try {
-    const AskedRequest asked(*loaded.config, arguments);
-    const ratelimit::Instant now = std::chrono::steady_clock::now();
-    const policy::LimitSet states = policy::LimitStates::for_checking(*loaded.config, now);
-    config::Diagnostics problems;
-    const auto engine = policy::Engine::compile(loaded.config, states, 0, problems);
-    policy::Admission admission;
-    policy::Trace trace;
-    engine->admit(asked.request(), now, std::chrono::system_clock::now(), admission, &trace);
-    fmt::print(stdout, "{}", trace.text());
+    fmt::print(stdout, "{}", verdict_on(loaded.config, make_request(*loaded.config, arguments)).text());
     return 0;
   } catch (const BadArguments& problem) {
     fmt::print(stderr, "sekisho explain: {}\n", problem.what());

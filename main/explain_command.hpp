@@ -2,16 +2,10 @@
 #pragma once
 
 #include <string>
-#include <vector>
+
+#include "main/asked_request.hpp"
 
 namespace sekisho {
-
-struct ExplainArguments {
-  std::string url;  // http(s)://HOST/PATH or /PATH (then Host is the first of `hosts`)
-  std::string method = "GET";
-  std::string peer;                  // empty: the first address that the file trusts
-  std::vector<std::string> headers;  // "N: V"
-};
 
 // Prints each step on standard output, with client bytes escaped. Buckets are taken as full: no running proxy
 // is asked. Returns the exit status: 0; 1 where the file has problems (printed as `check` does); 2 for

@@ -124,5 +124,115 @@ class AdminAddressTest(Folder):
             self.assertEqual(done.returncode, 0, done.stderr)
 
 
+class ExplainTest(Folder):
+    """The request goes through the parser that reads real ones."""
+
+    SETTINGS = """
+upstream: 127.0.0.1:3000
+limits:
+  - {name: trial, match: {paths: [/trial]}, block: true, shadow: true}
+  - {name: quiet, match: {paths: [/quiet]}, rate: 5/s, shadow: true}
+  - {name: probes, match: {paths: builtin:probes}, block: true}
+"""
+
+    def explain(self, *arguments):
+        return run_command("explain", "-c", self.write(self.SETTINGS), *arguments)
+
+    def test_what_the_parser_refuses(self):
+        for arguments, verdict in (
+            (["--method", "CONNECT", "/"], "405: CONNECT"),
+            (["--method", "CONNECT", "www.example.jp:443"], "405: CONNECT"),
+            (["--method", "TRACE", "/"], "405: "),
+            (["--method", "GE\tT", "/"], "400: no valid method"),
+            (["--method", "", "/"], "400: no valid method"),
+            (["--method", "M" * 65, "/"], "501: "),
+            (["*"], "400: the target * is for OPTIONS alone"),
+            (["/a\x01b"], "400: an invalid byte in the target"),
+            (["/a b"], "400: "),
+            (["/caf\u00e9"], "400: an invalid byte in the target"),
+            (["ftp://www.example.jp/"], "400: the target is neither a path nor an http URI"),
+            (["--header", "X: a\x07", "/"], "400: a control character"),
+            (["--header", "X: a\r", "/"], "400: a bare CR"),
+            (["--header", "X : a", "/"], "400: no colon"),
+            (["--header", " X: a", "/"], "400: a folded line"),
+            (["--header", "Content-Length: 1", "--header", "Transfer-Encoding: chunked", "/"], "400: "),
+            (["--header", "Expect: cake", "/"], "417: "),
+            (["--header", "X: " + "a" * 90000, "/"], "431: the head is too large"),
+        ):
+            with self.subTest(str(arguments)[:60]):
+                done = self.explain(*arguments)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIn("would be answered " + verdict, done.stdout)
+                self.assertNotIn("limit probes", done.stdout)
+                self.assertTrue(done.stdout.replace("\n", "").isprintable(), done.stdout)
+
+    def test_what_it_takes_is_judged(self):
+        for arguments, told in (
+            (["--method", "OPTIONS", "*"], "OPTIONS *"),
+            (["https://www.example.jp/posts?q=1#part"], "GET /posts?q=1\n"),
+            (["http://www.example.jp"], "www.example.jp: admitted"),
+            (["--header", "Host: shop.example.jp", "/"], "shop.example.jp: admitted"),
+            (["--header", "X-Forwarded-For: 198.51.100.7", "/"], "client        198.51.100.7"),
+            (["--peer", "2001:db8::1", "/"], "client        2001:db8::1"),
+            (["/.env"], "blocked, answered 403, by limit probes"),
+        ):
+            with self.subTest(str(arguments)):
+                done = self.explain(*arguments)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIn(told, done.stdout)
+
+    def test_no_argument_smuggles_a_second_line(self):
+        for arguments in (
+            ["--header", "X: a\r\nHost: evil", "/"],
+            ["--header", "X: a\nHost: evil", "/"],
+            ["--method", "GET / HTTP/1.1\r\nX: a", "/"],
+            ["/ HTTP/1.1\r\nX: a"],
+        ):
+            with self.subTest(str(arguments)):
+                self.assert_refused(self.explain(*arguments), "holds a line end", status=2)
+
+    def test_arguments_that_make_no_request(self):
+        self.assert_refused(self.explain("www.example.jp/"), "is neither http://HOST/PATH nor /PATH", status=2)
+        self.assert_refused(self.explain("--header", "no colon", "/"), "is not 'NAME: VALUE'", status=2)
+        self.assert_refused(self.explain("--peer", "somebody", "/"), "is no address", status=2)
+        self.assert_refused(self.explain(), "URL is required", status=2)
+
+    def test_a_limit_in_shadow_is_marked(self):
+        lines = self.explain("/trial").stdout.splitlines()
+        self.assertIn("limit trial   matches: path matches /trial; in shadow", lines)
+        self.assertIn("limit quiet   not matched: paths; in shadow", lines)
+        self.assertIn("limit probes  not matched: paths", lines)
+        self.assertIn("outcome       passed to the upstream", lines)
+
+    def test_a_file_with_problems(self):
+        done = run_command("explain", "-c", self.write("upstream: 127.0.0.1:1\nlmits: []\n"), "/")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("sekisho.yaml:2:1: the file has no key lmits; did you mean limits?", done.stdout)
+
+
+class CatalogueTest(unittest.TestCase):
+    def test_a_group_by_its_name_or_as_the_file_has_it(self):
+        group = run_command("catalogue", "wordpress")
+        self.assertEqual(group.returncode, 0)
+        self.assertIn("/wp-login*/**\n", group.stdout)
+        self.assertEqual(run_command("catalogue", "builtin:probes/wordpress").stdout, group.stdout)
+        whole = run_command("catalogue")
+        self.assertIn("[wordpress]\n" + group.stdout, whole.stdout)
+        named = run_command("catalogue", "builtin:probes")
+        self.assertEqual((named.returncode, named.stdout), (0, whole.stdout))
+
+    def test_a_group_that_is_not_there(self):
+        for name, told in (
+            ("wordpres", "did you mean builtin:probes/wordpress?"),
+            ("builtin:probs", '"builtin:probs"; did you mean builtin:probes?'),
+            ("builtin:probes/", '"builtin:probes/"'),
+            ("xyz", "php, wordpress, secrets, iot, java, cgi, backups, shells"),
+        ):
+            with self.subTest(name):
+                done = run_command("catalogue", name)
+                self.assertEqual((done.returncode, done.stdout), (1, ""))
+                self.assertIn(told, done.stderr)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
