@@ -218,11 +218,12 @@ upstream:
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
         upstream = self.enterContext(ScriptedUpstream(serve))
-        sekisho = self.enterContext(Sekisho(upstream.upstream, "client: {body_timeout: 1s}\n"))
+        patience = 2 * PATIENCE
+        sekisho = self.enterContext(Sekisho(upstream.upstream, f"client: {{body_timeout: {patience:.0f}s}}\n"))
         with Client(sekisho.address) as client:
             sender = threading.Thread(target=client.send, args=(request_bytes("POST", "/", body=b"x" * size),))
             sender.start()
-            client.socket.settimeout(2.5)
+            client.socket.settimeout(1.5 * patience)
             with self.assertRaises(TimeoutError):
                 client.socket.recv(1)
             client.socket.settimeout(20 * PATIENCE)
