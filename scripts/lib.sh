@@ -7,6 +7,12 @@ fail() {
   printf 'error: %s\n' "$*" >&2
   exit 1
 }
+bad_usage() {
+  printf 'error: %s\n' "$*" >&2
+  exit 2
+}
+# Ctrl-C while packages are installed or the build runs: what it interrupted has said so already.
+trap 'exit 130' INT
 
 # install_packages KIND...: what scripts/packages.txt lists for these kinds, where it is not there yet.
 install_packages() {
@@ -49,4 +55,33 @@ build() {
 # free_port: a loopback port that nobody listens on.
 free_port() {
   /usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# why_not_listen ADDRESS PORT: why nobody can listen there now; nothing where one can.
+why_not_listen() {
+  /usr/bin/python3 - "$@" <<'PYTHON'
+import socket, sys
+
+with socket.socket() as listener:
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((sys.argv[1], int(sys.argv[2])))
+        listener.listen()
+    except OSError as problem:
+        print(problem.strerror.lower())
+PYTHON
+}
+
+# answers ADDRESS: whether HOST:PORT or unix:/PATH takes a connection, within two seconds.
+answers() {
+  timeout 2 /usr/bin/python3 - "$1" 2>/dev/null <<'PYTHON'
+import socket, sys
+
+kind, _, path = sys.argv[1].partition(":")
+if kind == "unix":
+    socket.socket(socket.AF_UNIX).connect(path)
+else:
+    host, _, port = sys.argv[1].rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)))
+PYTHON
 }
