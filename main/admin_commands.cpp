@@ -26,19 +26,29 @@ int ask(const std::string& source, std::string_view method, std::string_view tar
   }
 }
 
+int print_refusal(const AdminAnswer& answer) {
+  const bool ended = !answer.body.empty() && answer.body.back() == '\n';
+  fmt::print(stderr, "sekisho: {} {}{}", answer.status, answer.body, ended ? "" : "\n");
+  return 1;
+}
+
 int print_document(const AdminAnswer& answer) {
-  if (answer.status != 200) {
-    fmt::print(stderr, "sekisho: {} {}", answer.status, answer.body);
-    return 1;
-  }
+  if (answer.status != 200) return print_refusal(answer);
   fmt::print("{}", indent_json(answer.body));
   return 0;
 }
 
-// What was done on standard output, a refusal on standard error.
+// What was done on standard output, a refusal on standard error: the verdict alone where it was asked for
+// one.
 int print_outcome(const AdminAnswer& answer) {
-  fmt::print(answer.status == 200 ? stdout : stderr, "{}", answer.body);
-  return answer.status == 200 ? 0 : 1;
+  if (answer.status == 200) {
+    fmt::print("{}", answer.body);
+    return 0;
+  }
+  const bool verdict = answer.status == 422 || answer.status == 503;
+  if (!verdict) return print_refusal(answer);
+  fmt::print(stderr, "{}", answer.body);
+  return 1;
 }
 
 std::string percent_encoded(std::string_view text) {
@@ -76,11 +86,8 @@ int lift_command(const std::string& source, const std::string& address) {
                  fmt::print("the ban of {} was lifted\n", address);
                  return 0;
                }
-               if (answer.status == 404) {
-                 fmt::print(stderr, "sekisho: {} is not banned\n", address);
-               } else {
-                 fmt::print(stderr, "sekisho: {} {}", answer.status, answer.body);
-               }
+               if (answer.status != 404 || !answer.body.starts_with('{')) return print_refusal(answer);
+               fmt::print(stderr, "sekisho: {} is not banned\n", address);
                return 1;
              });
 }

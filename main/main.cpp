@@ -6,9 +6,11 @@
 #include <exception>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/load.hpp"
+#include "config/spelling.hpp"
 #include "main/admin_commands.hpp"
 #include "main/catalogue_command.hpp"
 #include "main/check_command.hpp"
@@ -36,14 +38,24 @@ struct CommandLine {
   std::function<int()> command;
 };
 
+// A script's unset variable must not pass for a source.
+std::string problem_of_source(const std::string& source) {
+  return source.empty() || source == "env:" ? "names nothing; it is a file's path, env:NAME or -" : "";
+}
+
+// Of a command or, with the command as `app`, of what it can be told to do.
 CLI::App* add(CLI::App& app, CommandLine& line, const char* name, const char* description,
               std::function<int()> command) {
   CLI::App* sub = app.add_subcommand(name, description);
   sub->add_option("-c,--config", line.source,
                   "the configuration: a file's path, env:NAME or - (default: $SEKISHO_CONFIG, else "
                   "/etc/sekisho/sekisho.yaml)")
-      ->type_name("SOURCE");
-  sub->callback([&line, command = std::move(command)] { line.command = command; });
+      ->type_name("SOURCE")
+      ->check(problem_of_source, "");
+  // The callback of what stands behind it comes first, and is what was asked for.
+  sub->callback([&line, command = std::move(command)] {
+    if (!line.command) line.command = command;
+  });
   return sub;
 }
 
@@ -74,12 +86,12 @@ void add_commands(CLI::App& app, CommandLine& line) {
     return healthcheck_command(line.source, line.ready);
   })->add_flag("--ready", line.ready, "whether requests can be served, instead");
 
-  CLI::App* bans = add(app, line, "bans", "print the bans in force", [&line] {
-    return line.address.empty() ? bans_command(line.source) : lift_command(line.source, line.address);
-  });
-  CLI::App* lift = bans->add_subcommand("lift", "lift the bans of an address");
-  lift->add_option("ADDRESS", line.address, "whose bans to lift")->required();
-  lift->fallthrough();  // -c may stand behind it
+  CLI::App* bans =
+      add(app, line, "bans", "print the bans in force", [&line] { return bans_command(line.source); });
+  add(*bans, line, "lift", "lift the bans of an address",
+      [&line] { return lift_command(line.source, line.address); })
+      ->add_option("ADDRESS", line.address, "whose bans to lift")
+      ->required();
 
   for (const auto& [name, description] :
        {std::pair("top", "the busiest clients and paths of the last minutes"),
@@ -91,10 +103,35 @@ void add_commands(CLI::App& app, CommandLine& line) {
   }
 }
 
+// Which command was used wrongly and how.
+std::string usage_problem(const CLI::App* app, const CLI::Error& problem) {
+  std::string what = problem.what();
+  const std::vector<std::string> ahead = app->remaining();  // what stands where a command's name is due
+  const bool named = !app->get_subcommands().empty();
+  if (named && !ahead.empty()) {
+    what = fmt::format("{} must stand behind the name of the command", ahead.front());
+  } else if (!named && !ahead.empty()) {
+    std::vector<std::string> names;
+    for (const CLI::App* sub : app->get_subcommands({})) names.push_back(sub->get_name());
+    const std::vector<std::string_view> known(names.begin(), names.end());
+    what = fmt::format("there is no {} {}{}", ahead.front().starts_with('-') ? "option" : "command",
+                       ahead.front(), config::did_you_mean(ahead.front(), known));
+  } else if (!named) {
+    what = "which command?";
+  }
+  std::string command = "sekisho";
+  for (const CLI::App* at = app; !at->get_subcommands().empty();) {
+    at = at->get_subcommands().front();
+    command += " " + at->get_name();
+  }
+  return fmt::format("{}: {}\nRun {} --help to see what there is.\n", command, what, command);
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Sekisho, a reverse proxy that limits who may pass", "sekisho");
   app.set_version_flag("--version", fmt::format("sekisho {} ({})", version, revision));
   app.require_subcommand(1);
+  app.failure_message(usage_problem);
   CommandLine line;
   add_commands(app, line);
   try {
@@ -102,7 +139,13 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& problem) {
     return app.exit(problem) == 0 ? 0 : bad_usage;
   }
-  return line.command();
+  const int status = line.command();
+  // Half an answer, on a full disk say, must not pass for one.
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    fmt::print(stderr, "sekisho: standard output cannot be written\n");
+    return status == 0 ? 1 : status;
+  }
+  return status;
 }
 
 }  // namespace

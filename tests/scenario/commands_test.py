@@ -1,11 +1,18 @@
 """The commands beside `run`: what they say and how they exit, with files that are whole, broken, missing or no files at all."""
 
 import os
+import re
+import shutil
+import subprocess
 import tempfile
 import unittest
 
+from support.http_client import fetch
 from support.process import free_port, wait_until
-from support.sekisho import Sekisho, run_command
+from support.sekisho import BINARY, Sekisho, run_command
+
+TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+VERSION_SCRIPT = os.path.join(TREE, "main", "write_version.cmake")
 
 # Each is refused by `check`, and none of it is the admin section's fault.
 BROKEN_ELSEWHERE = {
@@ -232,6 +239,118 @@ class CatalogueTest(unittest.TestCase):
                 done = run_command("catalogue", name)
                 self.assertEqual((done.returncode, done.stdout), (1, ""))
                 self.assertIn(told, done.stderr)
+
+
+class BansTest(Folder):
+    def test_a_ban_is_listed_and_lifted(self):
+        limits = "limits: [{name: trap, match: {paths: [/trap]}, block: true, ban: 1h}]\n"
+        with Sekisho("127.0.0.1:1", limits) as sekisho:
+            fetch(sekisho.address, "/trap", fields=[("X-Forwarded-For", "203.0.113.9")])
+            source = ["-c", sekisho.config_path]
+            self.assertIn("203.0.113.9", run_command("bans", *source).stdout)
+            self.assert_refused(run_command("bans", "lift", "203.0.113.8", *source), "203.0.113.8 is not banned")
+            self.assert_refused(run_command("bans", "lift", "", *source), "400 say whose ban to lift")
+            for order in (["bans", "lift", "203.0.113.9", *source], ["bans", *source, "lift", "203.0.113.9"]):
+                done = run_command(*order)
+                self.assertEqual(done.returncode, 0 if order[-1] == source[-1] else 1, done.stderr)
+            self.assertNotIn("203.0.113.9", run_command("bans", *source).stdout)
+
+
+class UsageTest(Folder):
+    """Exit 0: done; 1: refused or failed; 2: bad usage."""
+
+    COMMANDS = ("run", "check", "explain", "catalogue", "status", "reload", "healthcheck", "bans", "bans lift")
+    NO_FILES = ("missing.yaml", ".", "env:SEKISHO_TEST_UNSET")
+
+    def test_help_and_version(self):
+        self.assertIn("healthcheck", run_command("--help").stdout)
+        for command in self.COMMANDS:
+            done = run_command(*command.split(), "--help")
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertIn(f"Usage: sekisho {command}", done.stdout)
+            self.assertIn("--config SOURCE", done.stdout)
+        done = run_command("--version")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertRegex(done.stdout, r"^sekisho \d+\.\d+\.\d+ \(([0-9a-f]{12}|unknown)\)\n$")
+
+    def test_bad_usage_names_the_command_and_what_is_wrong(self):
+        for arguments, told in (
+            ([], "sekisho: which command?"),
+            (["helthcheck"], "sekisho: there is no command helthcheck; did you mean healthcheck?"),
+            (["--bogus"], "sekisho: there is no option --bogus"),
+            (["-c", "x.yaml", "check"], "sekisho check: -c must stand behind the name of the command"),
+            (["check", "--bogus"], "sekisho check: The following argument was not expected: --bogus"),
+            (["check", "sekisho.yaml"], "sekisho check: The following argument was not expected: sekisho.yaml"),
+            (["status", "-c"], "sekisho status: --config: 1 required SOURCE missing"),
+            (["healthcheck", "-c", ""], "sekisho healthcheck: --config: names nothing"),
+            (["run", "-c", "env:"], "sekisho run: --config: names nothing"),
+            (["bans", "lift"], "sekisho bans lift: ADDRESS is required"),
+            (["bans", "list"], "sekisho bans: The following argument was not expected: list"),
+        ):
+            with self.subTest(str(arguments)):
+                self.assert_refused(run_command(*arguments), told, "--help to see what there is.", status=2)
+
+    def test_what_is_no_file(self):
+        for source in self.NO_FILES:
+            for arguments in (["run"], ["check"], ["explain", "/"]):
+                with self.subTest(f"{arguments} {source}"):
+                    done = run_command(*arguments, "-c", source)
+                    self.assertEqual(done.returncode, 1)
+                    self.assertTrue((done.stdout + done.stderr).startswith(source + ": "), done.stdout + done.stderr)
+
+    def test_check_reads_every_form_of_source(self):
+        text = "upstream: 127.0.0.1:3000\n"
+        for source in (self.write(text), "env:SEKISHO_TEST_YAML", "-"):
+            done = run_command("check", "-c", source, stdin=text, environment={"SEKISHO_TEST_YAML": text})
+            self.assertEqual(done.returncode, 0, done.stdout)
+            self.assertIn("No limits", done.stdout)
+        self.assertEqual(run_command("check", "--strict", "-c", self.write(text)).returncode, 1)
+
+    def test_an_answer_that_cannot_be_written_is_no_success(self):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            done = subprocess.run([BINARY, "catalogue"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("standard output cannot be written", done.stderr)
+
+    def test_run_says_which_port_is_taken(self):
+        with Sekisho("127.0.0.1:1") as sekisho:
+            done = run_command("run", "-c", sekisho.config_path)
+            self.assert_refused(done, f"cannot listen on 127.0.0.1:{sekisho.port}: the address is in use")
+
+
+@unittest.skipUnless(shutil.which("cmake") and shutil.which("git"), "needs cmake and git")
+class RevisionTest(Folder):
+    """What each build runs to learn its revision."""
+
+    def revision(self):
+        output = os.path.join(self.folder, "version.cpp")
+        settings = {"GIT": shutil.which("git"), "SOURCE": self.folder, "VERSION": "1.2.3", "OUTPUT": output}
+        command = ["cmake", *(f"-D{name}={value}" for name, value in settings.items()), "-P", VERSION_SCRIPT]
+        subprocess.run(command, env=self.environment, check=True)
+        with open(output, encoding="utf-8") as file:
+            text = file.read()
+        self.assertIn('version = "1.2.3"', text)
+        return re.search('revision = "(.*)"', text).group(1), os.stat(output).st_mtime_ns
+
+    def git(self, *arguments):
+        who = ["-c", "user.name=x", "-c", "user.email=x@example.jp"]
+        command = ["git", *who, *arguments]
+        return subprocess.run(
+            command, cwd=self.folder, env=self.environment, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    def test_it_follows_each_commit_and_works_without_git(self):
+        # No repository around the folder counts, nor one that a hook names.
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        self.environment["GIT_CEILING_DIRECTORIES"] = os.path.dirname(os.path.realpath(self.folder))
+        self.assertEqual(self.revision()[0], "unknown")
+        self.git("init", "-q")
+        self.assertEqual(self.revision()[0], "unknown")
+        for _ in range(2):
+            self.git("commit", "-q", "--allow-empty", "--allow-empty-message", "-m", "")
+            found = self.revision()
+            self.assertEqual(found[0], self.git("rev-parse", "--short=12", "HEAD"))
+            self.assertEqual(self.revision(), found)  # not written again
 
 
 if __name__ == "__main__":
