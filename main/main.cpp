@@ -142,7 +142,7 @@ int run(int argc, char** argv) {
   const int status = line.command();
   // Half an answer, on a full disk say, must not pass for one.
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-    fmt::print(stderr, "sekisho: standard output cannot be written\n");
+    fmt::print(stderr, "sekisho: cannot write to standard output\n");
     return status == 0 ? 1 : status;
   }
   return status;

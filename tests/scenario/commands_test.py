@@ -307,10 +307,11 @@ class UsageTest(Folder):
         self.assertEqual(run_command("check", "--strict", "-c", self.write(text)).returncode, 1)
 
     def test_an_answer_that_cannot_be_written_is_no_success(self):
-        with open("/dev/full", "w", encoding="ascii") as full:
-            done = subprocess.run([BINARY, "catalogue"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("standard output cannot be written", done.stderr)
+        for arguments in (["catalogue"], ["catalogue", "shells"]):  # more than a buffer holds, and less
+            with open("/dev/full", "w", encoding="ascii") as full:
+                done = subprocess.run([BINARY, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("cannot write to", done.stderr)
 
     def test_run_says_which_port_is_taken(self):
         with Sekisho("127.0.0.1:1") as sekisho:
