@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "proxy/policy/ascii.hpp"
+#include "proxy/policy/aws_ip_ranges.hpp"
 #include "proxy/policy/cloudfront_ranges.hpp"
 #include "proxy/policy/request_target.hpp"
 #include "proxy/policy/trace.hpp"
@@ -25,6 +26,11 @@ config::IpAddress a_trusted_peer(const config::ClientIp& config) {
     if (entry.value == "link_local") return address_of("169.254.0.1");
     if (entry.value == "cloudfront") return address_of(policy::cloudfront_prefixes().front());
     if (const auto network = config::Network::parse(entry.value)) return network->address();
+  }
+  for (const config::AwsIpRanges& file : config.aws_ip_ranges) {
+    std::string problem;
+    const auto networks = policy::read_aws_ip_ranges(file.path.value, file.service, problem);
+    if (networks && !networks->empty()) return networks->front().address();
   }
   return address_of("127.0.0.1");
 }

@@ -1,5 +1,6 @@
 """The commands beside `run`: what they say and how they exit, with files that are whole, broken, missing or no files at all."""
 
+import json
 import os
 import re
 import shutil
@@ -211,6 +212,18 @@ limits:
         self.assertIn("limit probes  not matched: paths", lines)
         self.assertIn("outcome       passed to the upstream", lines)
 
+    def test_the_peer_is_one_that_the_file_trusts(self):
+        ranges = {
+            "createDate": "2026-11-01-00-00-00",
+            "prefixes": [{"ip_prefix": "192.0.2.0/24", "service": "CLOUDFRONT_ORIGIN_FACING"}],
+            "ipv6_prefixes": [],
+        }
+        aws = f"{{aws_ip_ranges: {self.write(json.dumps(ranges), 'ip-ranges.json')}}}"
+        for trusted, peer in (("private", "10.0.0.1"), ("198.51.100.0/28", "198.51.100.0"), (aws, "192.0.2.0")):
+            text = f"upstream: 127.0.0.1:3000\nclient_ip: {{trusted_proxies: [{trusted}]}}\n"
+            done = run_command("explain", "-c", self.write(text), "/")
+            self.assertIn(f"peer {peer}: a trusted proxy", done.stdout)
+
     def test_a_file_with_problems(self):
         done = run_command("explain", "-c", self.write("upstream: 127.0.0.1:1\nlmits: []\n"), "/")
         self.assertEqual(done.returncode, 1)
@@ -272,6 +285,12 @@ class UsageTest(Folder):
         done = run_command("--version")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertRegex(done.stdout, r"^sekisho \d+\.\d+\.\d+ \(([0-9a-f]{12}|unknown)\)\n$")
+
+    def test_a_running_proxy_tells_the_same_version(self):
+        with Sekisho("127.0.0.1:1") as sekisho:
+            ((_, labels),) = [key for key in sekisho.metrics() if key[0] == "sekisho_build_info"]
+        labels = dict(labels)
+        self.assertEqual(run_command("--version").stdout, f"sekisho {labels['version']} ({labels['revision']})\n")
 
     def test_bad_usage_names_the_command_and_what_is_wrong(self):
         for arguments, told in (
