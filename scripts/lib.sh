@@ -12,7 +12,7 @@ bad_usage() {
   exit 2
 }
 # Ctrl-C while packages are installed or the build runs: what it interrupted has said so already.
-trap 'exit 130' INT
+trap 'trap - INT; kill -INT $$' INT
 
 # install_packages KIND...: what scripts/packages.txt lists for these kinds, where it is not there yet.
 install_packages() {
