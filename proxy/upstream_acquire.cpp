@@ -139,8 +139,10 @@ Task<ForwardEnd> Forward::connect(bool fresh) {
   exchange_.upstream = std::make_unique<UpstreamConnection>(worker.buffers, shared);
   const Instant deadline = client_.now() + upstream_config().connect_timeout;
   const std::vector<StreamEndpoint> endpoints = shared->endpoints();
-  for (const StreamEndpoint& endpoint : endpoints) {
-    const boost::system::error_code error = co_await connect_to(endpoint, deadline);
+  for (std::size_t i = 0; i < endpoints.size(); ++i) {
+    // One that does not answer leaves the next ones their share of the time.
+    const Duration share = (deadline - client_.now()) / static_cast<std::int64_t>(endpoints.size() - i);
+    const boost::system::error_code error = co_await connect_to(endpoints[i], client_.now() + share);
     if (client_left()) co_return ForwardEnd::client_gone;
     if (!error) {
       shared->ever_reached.store(true, std::memory_order_relaxed);
