@@ -5,6 +5,7 @@
 
 #include "proxy/policy/ascii.hpp"
 #include "proxy/policy/catalogue.hpp"
+#include "proxy/policy/path_pattern.hpp"
 
 namespace sekisho::policy {
 
@@ -55,6 +56,17 @@ PathMatch PathSet::by_expressions(std::string_view reading) const {
   return {};
 }
 
+// Rails routes /orders/7/ and /orders/7.json as it does /orders/7, which `$` would tell apart.
+PathMatch PathSet::by_expressions_as_routed(std::string_view reading) const {
+  const std::string_view slashless = without_trailing_slash(reading);
+  const std::string_view bare = without_format(slashless);
+  PathMatch match = by_expressions(reading);
+  if (!match && slashless.size() != reading.size()) match = by_expressions(slashless);
+  if (!match && bare.size() != slashless.size()) match = by_expressions(bare);
+  if (match) match.reading = reading;
+  return match;
+}
+
 PathMatch PathSet::matches(std::string_view reading) const {
   const PathMatch match = by_patterns(reading);
   return match ? match : by_expressions(reading);
@@ -70,7 +82,7 @@ PathMatch PathSet::matches_any(const PathReadings& readings) const {
   for (const std::string_view reading : readings.all())
     if (const PathMatch match = by_patterns(reading)) return match;
   for (const std::string_view reading : readings.all())
-    if (const PathMatch match = by_expressions(reading)) return match;
+    if (const PathMatch match = by_expressions_as_routed(reading)) return match;
   return {};
 }
 

@@ -30,10 +30,11 @@ class PathSet {
   // Each text is a pattern (path_pattern.hpp), `~` and an expression, or builtin:CATALOGUE[/GROUP].
   static PathSet compile(const config::Texts& texts, config::Diagnostics& diagnostics);
 
-  // Whether any reading matches. True where the readings are incomplete: what cannot be told must not get
-  // round a limit.
+  // Whether any reading matches, by an expression also without its trailing slash or format suffix. True
+  // where the readings are incomplete: what cannot be told must not get round a limit.
   PathMatch matches_any(const PathReadings& readings) const;
-  // Whether every reading matches. False where the readings are incomplete.
+  // Whether every reading matches, by an expression just as it stands. False where the readings are
+  // incomplete.
   PathMatch matches_all(const PathReadings& readings) const;
   PathMatch matches(std::string_view reading) const;
 
@@ -45,6 +46,7 @@ class PathSet {
 
   PathMatch by_patterns(std::string_view reading) const;
   PathMatch by_expressions(std::string_view reading) const;
+  PathMatch by_expressions_as_routed(std::string_view reading) const;
 
   PatternIndex index_;
   std::vector<std::string> texts_;  // of the index's patterns

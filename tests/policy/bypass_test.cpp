@@ -113,6 +113,8 @@ TEST(Bypass, NoTrickGetsRoundALimit) {
       {"/api/*/tokens", {"/api/v1/tokens", "/api/v2/tokens.json"}},
       {"/**/export", {"/a/b/export", "/export"}},
       {"~^/wp-[a-z]+", {"/wp-login"}},
+      {"~^/orders/[0-9]+$", {"/orders/7", "/orders/7.json"}},
+      {"~^/feed\\.xml$", {"/feed.xml"}},
       {"builtin:probes",
        {"/phpmyadmin", "/PhpMyAdmin/index.php", "/.env", "/.git/config", "/wp-login.php",
         "/WP-ADMIN/setup-config.php", "/vendor/phpunit/phpunit/src/Util/PHP/eval-stdin.php", "/cgi-bin/luci",
@@ -128,6 +130,18 @@ TEST(Bypass, NoTrickGetsRoundALimit) {
         EXPECT_TRUE(set.matches_any(read)) << pattern << ": " << trick.name << ": " << target;
       }
     }
+  }
+}
+
+// An expression that spares is asked of the path as it stands: one that ends in a suffix says so.
+TEST(Bypass, AnExpressionSparesWhatItSays) {
+  const PathSet exempt = set_of({"~^/assets/.*\\.css$"});
+  PathReadings read;
+  read.read("/assets/a.css");
+  EXPECT_TRUE(exempt.matches_all(read));
+  for (const char* target : {"/assets/a", "/assets/a.css.json", "/assets/a.css/"}) {
+    read.read(target);
+    EXPECT_FALSE(exempt.matches_all(read)) << target;
   }
 }
 
