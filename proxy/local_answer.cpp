@@ -16,7 +16,7 @@ bool is_limited(const policy::Admission* admission) {
 std::uint64_t retry_after(const LocalAnswer& answer, const policy::Admission* admission) {
   if (admission == nullptr || !admission->show_retry_after) return answer.retry_after;
   // Zero would invite the client to come back at once, to be refused again.
-  const std::uint64_t seconds = round_up_to_seconds(admission->decision.retry_after);
+  const std::uint64_t seconds = round_up_to_seconds(admission->retry_after());
   return seconds > 0 ? seconds : 1;
 }
 

@@ -15,6 +15,7 @@ void Admission::reset() {
   decision = {};
   show_ratelimit = false;
   show_retry_after = false;
+  ban_set = {};
   policy_quota = 0;
   policy_window = 0;
   policy_name = {};

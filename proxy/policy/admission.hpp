@@ -1,6 +1,7 @@
 // What admit decided about one request, and what finish must settle when the exchange is over.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -43,6 +44,7 @@ struct Admission {
   bool show_ratelimit =
       false;  // put RateLimit and RateLimit-Policy on the response (also on a proxied one for `always`)
   bool show_retry_after = false;
+  ratelimit::Duration ban_set{};    // the longest ban that this refusal set
   std::uint64_t policy_quota = 0;   // q
   std::uint64_t policy_window = 0;  // w, seconds from empty to full, rounded up
   std::string_view
@@ -50,6 +52,9 @@ struct Admission {
   std::string shadow_names;  // "hosts,a,b": what would have refused, but for shadow
   std::string target_store;  // backs origin_target where the client wrote none ("http://host?q")
   std::vector<Charged> charged;  // by the rates; emptied by finish or refund
+
+  // What Retry-After tells, where it is shown.
+  ratelimit::Duration retry_after() const { return std::max(decision.retry_after, ban_set); }
 
   void reset();
 };

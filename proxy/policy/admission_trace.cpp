@@ -162,8 +162,7 @@ void AdmissionTrace::outcome(const Admission& admission, const config::Config& c
     default:
       if (admission.action != nullptr) text += ", " + action_text(*admission.action);
       if (!admission.limit_name.empty()) text += fmt::format(", by limit {}", admission.limit_name);
-      if (admission.show_retry_after)
-        text += ", Retry-After " + duration_text(admission.decision.retry_after);
+      if (admission.show_retry_after) text += ", Retry-After " + duration_text(admission.retry_after());
   }
   trace_.step("outcome", text);
   if (!admission.shadow_names.empty()) trace_.detail("in shadow, refused by " + admission.shadow_names);

@@ -114,7 +114,7 @@ void Judge::charge(ratelimit::Instant now, Admission& out) {
 
 // The refusal that fills the bucket of strikes sets the ban. A bucket still full from before an earlier,
 // shorter ban counts as filled again.
-void Judge::strike(const Matched& matched, KeySource source, ratelimit::Instant now) {
+void Judge::strike(const Matched& matched, KeySource source, ratelimit::Instant now, Admission& out) {
   const CompiledLimit& limit = *matched.limit;
   if (!limit.banned || look_) return;
   source.path = matched.path;
@@ -129,6 +129,7 @@ void Judge::strike(const Matched& matched, KeySource source, ratelimit::Instant 
   std::optional<ratelimit::BanEntry> set =
       states_.bans->ban(key, limit.source->name.value, text_, limit.terms, now);
   if (!set) return;
+  out.ban_set = std::max(out.ban_set, set->length);
   states_.events->push(
       {BanEvent::Kind::ban, std::move(set->limit), std::move(set->client), set->length, set->repetition});
 }
@@ -181,7 +182,7 @@ void Judge::settle(const KeySource& source, ratelimit::Instant now, Admission& o
                                        : LimitDecision::limited);
     if (!refused) name(limit, out);
     if (refused && first == nullptr) first = &matched;
-    strike(matched, source, now);
+    strike(matched, source, now, out);
   }
   if (first != nullptr) {
     refuse(*first, source, out);

@@ -53,7 +53,7 @@ class Judge {
   bool refused_by_block() const;
   void charge(ratelimit::Instant now, Admission& out);
   void count(const CompiledLimit& limit, LimitDecision decision);
-  void strike(const Matched& matched, KeySource source, ratelimit::Instant now);
+  void strike(const Matched& matched, KeySource source, ratelimit::Instant now, Admission& out);
   void name(const CompiledLimit& limit, Admission& out) const;
   void refuse(const Matched& matched, KeySource source, Admission& out) const;
   void show_always(Admission& out) const;

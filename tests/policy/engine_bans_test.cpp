@@ -41,7 +41,11 @@ TEST(Engine, TheRefusalThatFillsTheStrikesSetsTheBan) {
   EXPECT_EQ(gate.get("/"), "proxied");
   EXPECT_EQ(gate.get("/"), "limited by l");
   EXPECT_EQ(gate.get("/"), "limited by l");
+  EXPECT_LE(gate.admission.retry_after(), seconds(61));
   EXPECT_EQ(gate.get("/"), "limited by l");  // the third strike: refused by the rate, and banned from here on
+  // Who comes back when the rate would admit it meets the ban: Retry-After tells that.
+  EXPECT_EQ(gate.admission.retry_after(), minutes(10));
+  EXPECT_LE(gate.admission.decision.retry_after, seconds(61));
   EXPECT_EQ(gate.get("/"), "banned by l");
   EXPECT_EQ(gate.counts("l"), "allowed 1, limited 3, banned 1");
 }
