@@ -40,12 +40,12 @@ void ClientConnection::answer(LocalAnswer local, const policy::Admission* admiss
   link_.send(parts, now(), hold);
 }
 
-void ClientConnection::answer_bad_head(const ParseResult& result) {
-  exchange_->outcome = result.error_status == 431 ? policy::Outcome::too_large : policy::Outcome::bad_request;
+void ClientConnection::answer_bad_head(unsigned status, policy::Outcome outcome) {
+  exchange_->outcome = outcome;
   exchange_->wall_ms = worker_.wall_ms();
   over_ = true;
   LocalAnswer local;
-  local.status = result.error_status;
+  local.status = status;
   answer(local, nullptr);
   finish();
 }

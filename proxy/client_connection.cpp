@@ -18,6 +18,8 @@ constexpr Duration idle_before_demotion = std::chrono::seconds(1);
 constexpr Duration first_request_in_drain = std::chrono::seconds(1);
 constexpr unsigned requests_a_turn = 16;
 constexpr std::size_t output_before_pause = 64 * 1024;
+// A head up to this is taken whatever the buffers' total says: larger ones could be sent to spend memory.
+constexpr std::size_t ordinary_head = 16 * 1024;
 
 bool only_line_ends(std::string_view bytes) {
   return bytes.find_first_not_of("\r\n") == std::string_view::npos;
@@ -125,7 +127,9 @@ Task<bool> ClientConnection::read_head() {
         co_return true;
       }
       if (result.status == ParseStatus::failed) {
-        answer_bad_head(result);
+        const bool large = result.error_status == 431;
+        answer_bad_head(result.error_status,
+                        large ? policy::Outcome::too_large : policy::Outcome::bad_request);
         co_return false;
       }
     }
@@ -139,12 +143,7 @@ Task<bool> ClientConnection::read_head() {
       co_return false;
     }
     if (exchange_ && now() - exchange_->started >= config.client.header_timeout) {
-      exchange_->outcome = policy::Outcome::client_timeout;
-      over_ = true;
-      LocalAnswer timeout;
-      timeout.status = 408;
-      answer(timeout, nullptr);
-      finish();
+      answer_bad_head(408, policy::Outcome::client_timeout);
       co_return false;
     }
     link_.flush(now());
@@ -158,7 +157,13 @@ Task<bool> ClientConnection::read_head() {
       continue;
     }
     const std::size_t most = BufferPool::size_for(config.client.max_header_bytes + 1);
-    if (!link_.stream->read_pending()) link_.in.make_room(BufferPool::smallest, most);
+    if (!link_.stream->read_pending()) {
+      if (link_.in.full() && link_.in.capacity() >= ordinary_head && !worker_.buffers.has_room(most)) {
+        answer_bad_head(503, policy::Outcome::too_large);
+        co_return false;
+      }
+      link_.in.make_room(BufferPool::smallest, most);
+    }
     link_.arm_read(link_.in);
     Instant deadline = exchange_ ? exchange_->started + config.client.header_timeout : Instant::max();
     if (!link_.out.empty()) deadline = std::min(deadline, link_.write_progress + config.client.send_timeout);

@@ -59,7 +59,7 @@ class ClientConnection final : public StreamListener, public DeadlineNode {
 
   // Our own answers.
   void answer(LocalAnswer answer, const policy::Admission* admission);
-  void answer_bad_head(const ParseResult& result);
+  void answer_bad_head(unsigned status, policy::Outcome outcome);
   void answer_probe();
   void refuse();
   Task<void> discard_body();

@@ -23,6 +23,7 @@ class InputBuffer {
 
   std::string_view unread() const { return {data_ + begin_, end_ - begin_}; }
   bool empty() const { return begin_ == end_; }
+  bool full() const { return begin_ == 0 && end_ == capacity_ && capacity_ > 0; }
   std::span<char> space() { return {data_ + end_, capacity_ - end_}; }
   void pin() { pinned_ = true; }
   void unpin() { pinned_ = false; }

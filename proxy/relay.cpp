@@ -14,7 +14,6 @@ namespace {
 constexpr std::size_t read_size = 16 * 1024;
 constexpr std::size_t large_read_size = 64 * 1024;
 constexpr std::size_t body_in_flight = 64 * 1024;  // of a streamed request body, between client and upstream
-constexpr std::size_t always_read_ahead = 64 * 1024;
 constexpr Duration rate_window = std::chrono::seconds(5);
 
 std::string_view chunk_header(std::size_t size, char (&space)[20]) {
@@ -326,10 +325,11 @@ bool Forward::wants_client_body() const {
           (upstream_link_->out.size() < body_in_flight && client_.worker_.buffers.has_room(read_size)));
 }
 
+// What the client has taken all of may always be followed by one read more.
 bool Forward::may_read_ahead() const {
   const std::size_t queued = client_.link_.out.size();
-  if (queued < always_read_ahead) return true;
-  return queued < upstream_config().buffer.response && client_.worker_.buffers.has_room(large_read_size);
+  return queued == 0 ||
+         (queued < upstream_config().buffer.response && client_.worker_.buffers.has_room(large_read_size));
 }
 
 bool Forward::reading_body() const {
@@ -365,7 +365,9 @@ void Forward::arm() {
   Link& upstream = *upstream_link_;
   if (upstream.stream->read_pending() || !may_read_ahead()) return;
   const bool large = response_state_ == ResponseState::body &&
-                     (exchange_.response.framing != Framing::length || response_remaining_ > read_size);
+                     (exchange_.response.framing != Framing::length || response_remaining_ > read_size) &&
+                     client_.worker_.buffers.has_room(large_read_size);
+  if (!large && upstream.in.empty() && upstream.in.capacity() > read_size) upstream.in.release();
   upstream.in.make_room(large ? large_read_size : read_size,
                         2 * BufferPool::size_for(client_config().max_header_bytes));
   upstream.arm_read(upstream.in);

@@ -32,6 +32,7 @@ void UpstreamPool::put(std::unique_ptr<UpstreamConnection> connection, Instant n
   if (server_->connections.waiting() > 0) return;
   connection->reused = true;
   connection->idle_since = now;
+  if (connection->in.capacity() > BlockChain::block_size) connection->in.release();  // it served a large read
   connection->in.make_room(BlockChain::block_size, BlockChain::block_size);
   connection->arm_read(connection->in);
   std::unique_ptr<Idle> idle;

@@ -247,6 +247,32 @@ upstream:
         wait_until(lambda: sekisho.metric("sekisho_upstream_in_flight") > 0, "what finds no room goes on to the upstream")
         self.assertLess(sekisho.metric("sekisho_buffer_bytes"), total + 40 * 64 * 1024)
 
+    def test_beyond_the_total_a_request_holds_little(self):
+        total = 1024 * 1024
+        settings = f'upstream: {{servers: "{self.origin.upstream}", buffer: {{response: 1MiB, total: {total}}}}}\n'
+        sekisho = self.enterContext(Sekisho(None, settings)).wait_upstream()
+        readers = [self.enterContext(Client(sekisho.address)) for _ in range(60)]
+        for reader in readers:
+            reader.send(request_bytes("GET", f"/bytes?n={SIZE}"))
+        for reader in readers:
+            self.assertTrue(reader.socket.recv(1))
+        held = []
+
+        def at_rest():
+            held.append(sekisho.metric("sekisho_response_bytes_total"))
+            return len(held) > 30 and len(set(held[-30:])) == 1
+
+        wait_until(at_rest, "the flow stands still")
+        self.assertLess(sekisho.metric("sekisho_buffer_bytes"), total + 60 * 64 * 1024)
+        # A head beyond an ordinary one's size has to find room; an ordinary one is always served.
+        long = [(f"X-{number}", "a" * 8000) for number in range(4)]
+        self.assertEqual(fetch(sekisho.address, "/", fields=long).status, 503)
+        self.assertEqual(fetch(sekisho.address, "/", fields=long[:1]).status, 200)
+        for reader in readers:
+            reader.close()
+        wait_until(lambda: sekisho.metric("sekisho_buffer_bytes") < total / 2, "the buffers are given back")
+        self.assertEqual(fetch(sekisho.address, "/", fields=long).status, 200)
+
     def test_a_slow_reader_frees_the_upstream(self):
         """A response that fits the buffer is taken from the upstream at once, though its client reads nothing."""
         taken = threading.Event()
