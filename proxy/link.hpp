@@ -22,7 +22,7 @@ using ratelimit::Instant;
 // send_failed only ever turn on. One worker's.
 class Link {
  public:
-  explicit Link(BufferPool& pool) : in(pool), out(pool) {}
+  explicit Link(BufferPool& pool) : in(pool), out(pool), pool_(pool) {}
 
   Stream::Ptr stream;
   InputBuffer in;
@@ -50,6 +50,12 @@ class Link {
   // Tries again what is queued; waits for writability where some of it stays.
   void flush(Instant now);
 
+  // Whether a read of `size` bytes may be made for this side: always once it took all there was, else while
+  // less than `most` waits and the buffers' total has room.
+  bool takes_more(std::size_t size, std::size_t most) const {
+    return out.empty() || (out.size() < most && pool_.has_room(size));
+  }
+
   // Closes the socket, so that a pending read touches its buffer no more.
   void abandon_read();
   bool gone() const { return broken || send_failed; }
@@ -57,6 +63,7 @@ class Link {
 
  private:
   void await_writable();
+  BufferPool& pool_;
   InputBuffer* target_ = nullptr;
 };
 

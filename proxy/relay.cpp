@@ -321,15 +321,11 @@ std::optional<ForwardEnd> Forward::take_response_body(Gather& gather) {
 bool Forward::wants_client_body() const {
   return streaming_ && response_state_ != ResponseState::done && !exchange_.request_body.complete &&
          upstream_link_ != nullptr && !upstream_link_->send_failed && exchange_.body_in.empty() &&
-         (upstream_link_->out.empty() ||
-          (upstream_link_->out.size() < body_in_flight && client_.worker_.buffers.has_room(read_size)));
+         upstream_link_->takes_more(read_size, body_in_flight);
 }
 
-// What the client has taken all of may always be followed by one read more.
 bool Forward::may_read_ahead() const {
-  const std::size_t queued = client_.link_.out.size();
-  return queued == 0 ||
-         (queued < upstream_config().buffer.response && client_.worker_.buffers.has_room(large_read_size));
+  return client_.link_.takes_more(large_read_size, upstream_config().buffer.response);
 }
 
 bool Forward::reading_body() const {

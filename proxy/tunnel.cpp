@@ -49,9 +49,7 @@ bool Tunnel::over(const Link& from, const Link& to, bool closed) {
 }
 
 void Tunnel::arm(Link& from, InputBuffer& read_into, const Link& to) {
-  if (from.stream->read_pending()) return;
-  const bool room = to.out.size() < most_queued && client_.worker_.buffers.has_room(read_size);
-  if (!to.out.empty() && !room) return;
+  if (from.stream->read_pending() || !to.takes_more(read_size, most_queued)) return;
   read_into.make_room(read_size, read_size);
   from.arm_read(read_into);
 }
