@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 
@@ -15,20 +14,6 @@
 namespace sekisho {
 namespace {
 
-// The steps again, with each limit of the file that is in shadow marked as such, whether or not it would
-// refuse.
-policy::Trace with_shadow_marked(const policy::Trace& trace, const config::Config& config) {
-  policy::Trace marked;
-  for (const policy::Trace::Step& step : trace.steps()) {
-    const bool shadow = std::any_of(config.limits.begin(), config.limits.end(), [&](const auto& limit) {
-      return limit.shadow && step.name == "limit " + limit.name.value;
-    });
-    marked.step(step.name, step.lines.front() + (shadow ? "; in shadow" : ""));
-    for (std::size_t i = 1; i < step.lines.size(); ++i) marked.detail(step.lines[i]);
-  }
-  return marked;
-}
-
 // What the policy makes of a request that the parser took.
 policy::Trace admission_of(std::shared_ptr<const config::Config> config, const proxy::RequestHead& head,
                            const config::IpAddress& peer) {
@@ -40,7 +25,7 @@ policy::Trace admission_of(std::shared_ptr<const config::Config> config, const p
   policy::Trace trace;
   engine->admit({head.method, head.target, head.version, head.fields, peer}, now,
                 std::chrono::system_clock::now(), admission, &trace);
-  return with_shadow_marked(trace, *config);
+  return trace;
 }
 
 // What the parser says of it, as the first thing that meets a real request.

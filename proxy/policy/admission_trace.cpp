@@ -140,7 +140,8 @@ void AdmissionTrace::limits(std::span<const CompiledLimit> limits, std::span<con
                             const MatchSource& source, const KeySource& key,
                             const ratelimit::KeyHasher& hasher, bool shadow) {
   for (const CompiledLimit& limit : limits) {
-    trace_.step(limit_step(limit), limit.match.explain(source, false));
+    trace_.step(limit_step(limit),
+                limit.match.explain(source, false) + (limit.source->shadow ? "; in shadow" : ""));
     for (const Judge::Matched& one : matched) {
       if (one.limit == &limit) judged(one, key, hasher, shadow);
     }
