@@ -157,10 +157,8 @@ std::string describe_memory(const Config& config, std::uint64_t table_bytes) {
   const std::uint64_t buffers = config.upstream ? config.upstream->buffer.total : Buffers{}.total;
   return fmt::format(
       "memory: {} for the tables of limits, strikes and bans, taken at start (16 bytes for each of {} "
-      "clients a limit, "
-      "unless it says otherwise); at most {} for buffers; {} in all. Once the buffers are spent, each "
-      "request "
-      "in progress takes up to 64 KiB more\n",
+      "clients a limit, unless it says otherwise); at most {} for buffers; {} in all. "
+      "Once the buffers are spent, each request in progress takes up to 64 KiB more\n",
       mebibytes(table_bytes), config.table_capacity.value, mebibytes(buffers),
       mebibytes(table_bytes + buffers));
 }

@@ -62,8 +62,11 @@ void read_action(Context& context, const Tree& tree, Action& action) {
   if (reader.text("content_type", action.content_type)) {
     const bool clean = std::all_of(action.content_type.begin(), action.content_type.end(),
                                    [](char c) { return c >= 0x20 && c < 0x7f; });
-    if (!clean || action.content_type.size() > max_content_type)
-      context.error(reader.value_mark("content_type"), "content_type cannot stand in a header");
+    if (!clean) context.error(reader.value_mark("content_type"), "content_type cannot stand in a header");
+    if (action.content_type.size() > max_content_type) {
+      context.error(reader.value_mark("content_type"),
+                    fmt::format("content_type is longer than {} characters", max_content_type));
+    }
   }
   if (reader.duration("tarpit", action.tarpit, 1ms, 1h)) {
     action.kind = Action::Kind::tarpit;

@@ -46,6 +46,7 @@ void ClientConnection::answer_bad_head(unsigned status, policy::Outcome outcome)
   over_ = true;
   LocalAnswer local;
   local.status = status;
+  if (status == 503) local.retry_after = 1;
   answer(local, nullptr);
   finish();
 }

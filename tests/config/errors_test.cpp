@@ -104,6 +104,8 @@ const Case one_problem[] = {
     {"limits: [{name: a, rate: 5/s, action: {status: 200}}]", "2:48: ", "status from 400 to 599"},
     {"limits: [{name: a, rate: 5/s, action: {content_type: text/html}}]",
      "2:40: ", "of use only with a body"},
+    {"limits: [{name: a, rate: 5/s, action: {body: x, content_type: \"a\\r\\nb\"}}]",
+     "2:63: ", "cannot stand in a header"},
     {"limits: [{name: a, rate: 5/s, action: {body: \"file:nope\"}}]", "2:46: ", "nope cannot be opened"},
     {"limits: [{name: a, rate: 5/s, ban: {after: 3}}]", "2:36: ", "ban needs for"},
     {"limits: [{name: a, rate: 5/s, ban: soon}]", "2:36: ", "ban: \"soon\" is not a duration"},
@@ -143,6 +145,17 @@ TEST(Errors, EachIsOneProblemAtItsPlace) {
     EXPECT_THAT(found[0], StartsWith(std::string(c.place))) << c.yaml;
     EXPECT_THAT(found[0], HasSubstr(std::string(c.says))) << c.yaml;
   }
+}
+
+TEST(Errors, AContentTypeFitsAHead) {
+  const std::string type(256, 'a');
+  const auto text = [](std::string_view value) {
+    return "limits: [{name: a, block: true, action: {body: x, content_type: " + std::string(value) + "}}]";
+  };
+  EXPECT_THAT(problems(load_below_upstream(text(std::string_view(type).substr(1)))), testing::IsEmpty());
+  const auto found = problems(load_below_upstream(text(type)));
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_THAT(found[0], testing::AllOf(StartsWith("2:65: "), HasSubstr("longer than 255 characters")));
 }
 
 const Case upstream_problem[] = {

@@ -119,6 +119,12 @@ class InProcessServer {
   }
   std::uint16_t port() const { return port_; }
   proxy::Server& server() { return *server_; }
+  proxy::UpstreamShared& upstream() { return *upstream_; }
+  // One more engine over the limits' states, to see what the workers left there.
+  std::unique_ptr<policy::Engine> engine() {
+    config::Diagnostics diagnostics;
+    return policy::Engine::compile(loaded_.config, states_.current(), 0, diagnostics);
+  }
 
  private:
   config::Loaded loaded_;

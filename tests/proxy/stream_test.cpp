@@ -1,0 +1,43 @@
+#include "proxy/stream.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace sekisho::proxy {
+namespace {
+
+struct Pair {
+  Pair() {
+    int ends[2];
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    near = Stream::adopt(io, AF_UNIX, ends[0]);
+    far = ends[1];
+  }
+  ~Pair() { leave(); }
+  void leave() {
+    if (far >= 0) ::close(far);
+    far = -1;
+  }
+
+  asio::io_context io;
+  Stream::Ptr near;
+  int far = -1;
+};
+
+TEST(Stream, IsQuietUntilAByteComes) {
+  Pair pair;
+  EXPECT_TRUE(pair.near->quiet());
+  ASSERT_EQ(::send(pair.far, "x", 1, 0), 1);
+  EXPECT_FALSE(pair.near->quiet());
+  EXPECT_FALSE(pair.near->quiet()) << "the byte was taken by the look";
+}
+
+TEST(Stream, IsNotQuietOnceThePeerLeft) {
+  Pair pair;
+  pair.leave();
+  EXPECT_FALSE(pair.near->quiet());
+}
+
+}  // namespace
+}  // namespace sekisho::proxy
