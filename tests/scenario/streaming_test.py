@@ -247,6 +247,12 @@ upstream:
         wait_until(lambda: sekisho.metric("sekisho_upstream_in_flight") > 0, "what finds no room goes on to the upstream")
         self.assertLess(sekisho.metric("sekisho_buffer_bytes"), total + 40 * 64 * 1024)
 
+    def test_a_pooled_connection_keeps_a_small_buffer(self):
+        sekisho = self.enterContext(Sekisho(self.origin.upstream)).wait_upstream()
+        self.assertEqual(len(fetch(sekisho.address, "/bytes?n=5000000").body), 5_000_000)
+        # Well before the pool closes it for being idle.
+        wait_until(lambda: 0 < sekisho.metric("sekisho_buffer_bytes") <= 16 * 1024, "the large buffer is given back", 5)
+
     def test_beyond_the_total_a_request_holds_little(self):
         total = 1024 * 1024
         settings = f'upstream: {{servers: "{self.origin.upstream}", buffer: {{response: 1MiB, total: {total}}}}}\n'
