@@ -164,9 +164,7 @@ std::optional<ForwardEnd> Forward::pump_response() {
     }
     if (response_state_ == ResponseState::done) {
       // The server is free: its connection and permit go back before a slow client has taken the rest.
-      const bool reusable = exchange_.response.keep_alive && request_sent_ && upstream.out.empty() &&
-                            !upstream.gone() && !upstream.eof && upstream.in.empty();
-      release_upstream(reusable);
+      release_upstream(exchange_.response.keep_alive && request_sent_ && upstream.out.empty());
       release_permit();
       return std::nullopt;
     }

@@ -27,7 +27,7 @@ std::unique_ptr<UpstreamConnection> UpstreamPool::take() {
 }
 
 void UpstreamPool::put(std::unique_ptr<UpstreamConnection> connection, Instant now) {
-  if (connection->shared != server_ || connection->broken || connection->eof || !connection->in.empty())
+  if (connection->shared != server_ || connection->gone() || connection->eof || !connection->in.empty())
     return;
   if (server_->connections.waiting() > 0) return;
   connection->reused = true;

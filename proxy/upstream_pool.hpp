@@ -34,7 +34,7 @@ class UpstreamPool {
   // The newest idle one, or nullptr.
   std::unique_ptr<UpstreamConnection> take();
   // Keeps it for reuse (above the bound too, until the next tick: docs/decisions/0004), or closes it where
-  // the server changed or someone waits for a connection permit.
+  // it failed or said more than was asked, the server changed, or someone waits for a connection permit.
   void put(std::unique_ptr<UpstreamConnection> connection, Instant now);
   // For another worker: the newest one's descriptor, its connection permit going along; -1 for none.
   int give_away(const UpstreamShared* server);

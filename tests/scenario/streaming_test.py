@@ -249,9 +249,10 @@ upstream:
 
     def test_a_pooled_connection_keeps_a_small_buffer(self):
         sekisho = self.enterContext(Sekisho(self.origin.upstream)).wait_upstream()
-        self.assertEqual(len(fetch(sekisho.address, "/bytes?n=5000000").body), 5_000_000)
-        # Well before the pool closes it for being idle.
-        wait_until(lambda: 0 < sekisho.metric("sekisho_buffer_bytes") <= 16 * 1024, "the large buffer is given back", 5)
+        for target in ("bytes", "chunked"):
+            self.assertEqual(len(fetch(sekisho.address, f"/{target}?n=5000000").body), 5_000_000)
+            # Well before the pool closes it for being idle.
+            wait_until(lambda: 0 < sekisho.metric("sekisho_buffer_bytes") <= 16 * 1024, "the large buffer is given back", 5)
 
     def test_beyond_the_total_a_request_holds_little(self):
         total = 1024 * 1024
