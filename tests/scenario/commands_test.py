@@ -338,7 +338,6 @@ class UsageTest(Folder):
             self.assert_refused(done, f"cannot listen on 127.0.0.1:{sekisho.port}: the address is in use")
 
 
-@unittest.skipUnless(shutil.which("cmake") and shutil.which("git"), "needs cmake and git")
 class RevisionTest(Folder):
     """What each build runs to learn its revision."""
 
