@@ -1,7 +1,5 @@
 #include "proxy/client_connection.hpp"
 
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <exception>
@@ -180,8 +178,7 @@ Task<void> ClientConnection::wait_idle(Instant since) {
     const config::Config& config = *worker_.current().config;
     if (worker_.phase() == DrainPhase::closing && (served_any_ || now() - since >= first_request_in_drain)) {
       // A request that is in the socket's buffer already was accepted with the connection: it is served.
-      char byte;
-      if (::recv(link_.stream->socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0) {
+      if (link_.stream->quiet()) {
         over_ = true;
         co_return;
       }

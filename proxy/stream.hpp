@@ -1,15 +1,16 @@
-// One byte stream over TCP, a UNIX socket and (later) TLS, for clients and upstreams alike.
+// One byte stream over whatever carries it (TCP, a UNIX socket, TLS), for clients and upstreams alike.
 #pragma once
 
-#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/intrusive_ptr.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 
 namespace sekisho::proxy {
 
@@ -26,6 +27,10 @@ class StreamListener {
   ~StreamListener() = default;
 };
 
+// A stream between two workers: what makes it up but for the event loop. Closes what it holds where nobody
+// attaches it.
+class DetachedStream;
+
 // Reads and connects are started and complete later; writes are tried at once and only waited for when the
 // socket is full. At most one read (or wait for readability) and one wait for writability (or connect) are
 // pending. Every completion calls the listener once; the outcome is then asked for. Counted by intrusive_ptr;
@@ -33,26 +38,24 @@ class StreamListener {
 // thread.
 class Stream {
  public:
-  using Socket = asio::generic::stream_protocol::socket;
   using Ptr = boost::intrusive_ptr<Stream>;
 
-  static Ptr create(asio::io_context& io);
-  // Takes over a connected, non-blocking descriptor.
-  static Ptr adopt(asio::io_context& io, int family, int descriptor);
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
 
   void set_listener(StreamListener* listener) { listener_ = listener; }
 
-  // Connect: started, then connect_result() holds a value.
-  void start_connect(const StreamEndpoint& endpoint);
+  // Connect: started, then connect_result() holds a value (at once, where it cannot even be tried).
+  virtual void start_connect(const StreamEndpoint& endpoint) = 0;
   std::optional<boost::system::error_code> connect_result() const { return connect_result_; }
 
   // `space` must stay put until the read is over or the stream closed.
-  void start_read(std::span<char> space);
+  virtual void start_read(std::span<char> space) = 0;
   // Waits for readability without a buffer (an idle connection's cheap wait).
-  void start_wait_readable();
+  virtual void start_wait_readable() = 0;
   bool read_pending() const { return read_pending_; }
   // Ends a pending read or wait early; it still completes (perhaps with data that came first).
-  void cancel_read();
+  virtual void cancel_read() = 0;
 
   struct ReadOutcome {
     std::size_t bytes = 0;
@@ -61,64 +64,79 @@ class Stream {
     bool cancelled = false;
   };
   // The outcome of the last completed read, once.
-  std::optional<ReadOutcome> take_read();
+  std::optional<ReadOutcome> take_read() { return std::exchange(read_outcome_, std::nullopt); }
 
   struct WriteOutcome {
-    std::size_t bytes = 0;            // taken by the kernel
+    std::size_t bytes = 0;            // taken
     boost::system::error_code error;  // not set for "would block"
   };
-  // Gathers the buffers into one send; takes what the kernel takes now.
-  WriteOutcome try_write(std::span<const asio::const_buffer> buffers);
-  void start_wait_writable();
+  // Gathers the buffers into one send; takes what can be taken now. What was not taken is offered again, in
+  // the same order and with nothing before it.
+  virtual WriteOutcome try_write(std::span<const asio::const_buffer> buffers) = 0;
+  virtual void start_wait_writable() = 0;
   bool write_wait_pending() const { return write_pending_; }
 
   // Whether nothing has come from the peer that was not read: no FIN, no reset, no byte. One system call.
-  bool quiet() const;
+  virtual bool quiet() const = 0;
 
-  void shutdown_send();
+  virtual void shutdown_send() = 0;
   // The next close is a reset, so that what was sent cannot pass for complete.
-  void reset_at_close();
-  void close();
-  bool is_open() const { return socket_.is_open(); }
-  // Hands the descriptor out (for another worker's io_context); the stream is closed afterwards. -1 on
-  // failure.
-  int release();
-  Socket& socket() { return socket_; }
+  virtual void reset_at_close() = 0;
+  virtual void close() = 0;
+  virtual bool is_open() const = 0;
+  // Hands out what makes the stream up, for another worker's event loop; the stream is closed afterwards.
+  // Null on failure.
+  virtual std::unique_ptr<DetachedStream> detach() = 0;
+
+ protected:
+  Stream() = default;
+  virtual ~Stream() = default;
+
+  // For those who carry it out: an operation begins, and is over.
+  void read_begins() { read_pending_ = true; }
+  void write_wait_begins() { write_pending_ = true; }
+  void connect_begins() {
+    connect_result_.reset();
+    write_pending_ = true;
+  }
+  void read_is_over(ReadOutcome outcome) {
+    read_pending_ = false;
+    read_outcome_ = outcome;
+    notify();
+  }
+  void write_wait_is_over() {
+    write_pending_ = false;
+    notify();
+  }
+  void connect_is_over(const boost::system::error_code& error) {
+    write_pending_ = false;
+    connect_result_ = error;
+    notify();
+  }
+  // Where it cannot even be tried: the caller asks for the result at once.
+  void connect_cannot_begin(const boost::system::error_code& error) { connect_result_ = error; }
 
  private:
-  explicit Stream(asio::io_context& io) : socket_(io) {}
-  ~Stream() = default;
+  void notify() {
+    if (listener_ != nullptr) listener_->on_stream();
+  }
   friend void intrusive_ptr_add_ref(Stream* stream) noexcept { ++stream->references_; }
   friend void intrusive_ptr_release(Stream* stream) noexcept {
     if (--stream->references_ == 0) delete stream;
   }
 
-  // Memory for one pending Asio operation; there is one of each kind at a time.
-  struct OperationMemory {
-    alignas(16) std::array<std::byte, 256> bytes;
-    bool in_use = false;
-  };
-  template <class T>
-  struct OperationAllocator;
-  template <class Function>
-  struct Handler;
-
-  void complete_read(const boost::system::error_code& error, std::size_t bytes);
-  void complete_write_wait(const boost::system::error_code& error);
-  void complete_connect(const boost::system::error_code& error);
-  void notify() {
-    if (listener_ != nullptr) listener_->on_stream();
-  }
-
-  Socket socket_;
   StreamListener* listener_ = nullptr;
   std::uint32_t references_ = 0;
   bool read_pending_ = false;
   bool write_pending_ = false;
   std::optional<ReadOutcome> read_outcome_;
   std::optional<boost::system::error_code> connect_result_;
-  OperationMemory read_memory_;
-  OperationMemory write_memory_;
+};
+
+class DetachedStream {
+ public:
+  virtual ~DetachedStream() = default;
+  virtual Stream::Ptr attach(asio::io_context& io) = 0;
 };
 
 }  // namespace sekisho::proxy

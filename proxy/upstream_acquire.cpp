@@ -1,9 +1,5 @@
 // acquire: a permit where max_in_flight is set, then the newest idle connection, another worker's newest, or
 // a new one.
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <boost/asio/post.hpp>
 
@@ -159,7 +155,7 @@ Task<boost::system::error_code> Forward::connect_to(const StreamEndpoint& endpoi
   UpstreamConnection& connection = *exchange_.upstream;
   for (;;) {
     connection.close();
-    connection.stream = Stream::create(client_.worker_.io());
+    connection.stream = connection.shared->make_stream(client_.worker_.io());
     connection.stream->set_listener(&client_);
     connection.stream->start_connect(endpoint);
     while (!connection.stream->connect_result()) {
@@ -172,13 +168,7 @@ Task<boost::system::error_code> Forward::connect_to(const StreamEndpoint& endpoi
       watch_client();
     }
     const boost::system::error_code error = *connection.stream->connect_result();
-    if (!error) {
-      if (endpoint.protocol().family() != AF_UNIX) {
-        const int on = 1;
-        ::setsockopt(connection.stream->socket().native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-      }
-      co_return error;
-    }
+    if (!error) co_return error;
     // A UNIX socket says EAGAIN while the server's backlog is full: it is there, so it is asked again.
     if (error != boost::asio::error::try_again || client_.now() + backlog_retry >= deadline) co_return error;
     const Instant again = client_.now() + backlog_retry;

@@ -48,14 +48,14 @@ void UpstreamPool::put(std::unique_ptr<UpstreamConnection> connection, Instant n
   resized();
 }
 
-int UpstreamPool::give_away(const UpstreamShared* server) {
-  if (server_.get() != server) return -1;
+std::unique_ptr<DetachedStream> UpstreamPool::give_away(const UpstreamShared* server) {
+  if (server_.get() != server) return nullptr;
   auto connection = take();
-  if (!connection) return -1;
-  const int descriptor = connection->stream->release();
-  // The permit goes along with the descriptor; the connection object ends without it.
-  if (descriptor >= 0 && connection->shared->connections.bounded()) connection->keeps_permit = false;
-  return descriptor;
+  if (!connection) return nullptr;
+  auto stream = connection->stream->detach();
+  // The permit goes along with the stream; the connection object ends without it.
+  if (stream && connection->shared->connections.bounded()) connection->keeps_permit = false;
+  return stream;
 }
 
 void UpstreamPool::expire(Instant now) {

@@ -36,8 +36,8 @@ class UpstreamPool {
   // Keeps it for reuse (above the bound too, until the next tick: docs/decisions/0004), or closes it where
   // it failed or said more than was asked, the server changed, or someone waits for a connection permit.
   void put(std::unique_ptr<UpstreamConnection> connection, Instant now);
-  // For another worker: the newest one's descriptor, its connection permit going along; -1 for none.
-  int give_away(const UpstreamShared* server);
+  // For another worker: the newest one, its connection permit going along; null for none.
+  std::unique_ptr<DetachedStream> give_away(const UpstreamShared* server);
   // Closes what was idle too long or stands above the bound; from the tick.
   void expire(Instant now);
   void close_all();

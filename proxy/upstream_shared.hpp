@@ -3,18 +3,18 @@
 #pragma once
 
 #include <atomic>
-#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
 #include "proxy/permits.hpp"
+#include "proxy/socket_stream.hpp"
 
 namespace sekisho::proxy {
-
-using StreamEndpoint = boost::asio::generic::stream_protocol::endpoint;
 
 class UpstreamShared {
  public:
@@ -35,6 +35,8 @@ class UpstreamShared {
   }
   std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
 
+  // What its connections are made of; another in tests, which put faults under it.
+  std::function<Stream::Ptr(boost::asio::io_context&)> make_stream = SocketStream::create;
   const std::string server;               // as in the file: the label and the log's `upstream`
   std::atomic<bool> ever_reached{false};  // a connection was once made
   std::atomic<bool> healthy{true};        // the health checker's last connect did not fail

@@ -1,7 +1,6 @@
 #include "proxy/worker.hpp"
 
 #include <sys/random.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <bit>
@@ -23,13 +22,6 @@ constexpr std::size_t fields_of_ours = 16 * 1024;
 
 std::int64_t to_ms(auto duration) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
-}
-
-int family_of(int descriptor) {
-  int family = AF_INET;
-  socklen_t size = sizeof family;
-  ::getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &family, &size);
-  return family;
 }
 
 }  // namespace
@@ -130,16 +122,17 @@ bool Worker::steal(StealWaiter& waiter) {
 }
 
 void Worker::answer_steal(Worker& asker, const std::shared_ptr<UpstreamShared>& server) {
-  const int descriptor = pool.give_away(server.get());
-  boost::asio::post(asker.io(), [&asker, descriptor, server] { asker.receive_stolen(descriptor, server); });
+  boost::asio::post(asker.io(), [&asker, stream = pool.give_away(server.get()), server]() mutable {
+    asker.receive_stolen(std::move(stream), server);
+  });
 }
 
-void Worker::receive_stolen(int descriptor, std::shared_ptr<UpstreamShared> server) {
+void Worker::receive_stolen(std::unique_ptr<DetachedStream> stream, std::shared_ptr<UpstreamShared> server) {
   touch();
   std::unique_ptr<UpstreamConnection> connection;
-  if (descriptor >= 0) {
+  if (stream) {
     connection = std::make_unique<UpstreamConnection>(buffers, std::move(server));
-    connection->stream = Stream::adopt(io_, family_of(descriptor), descriptor);
+    connection->stream = stream->attach(io_);
     connection->reused = true;
   }
   if (steal_waiters_.empty()) {
@@ -156,7 +149,7 @@ void Worker::receive_stolen(int descriptor, std::shared_ptr<UpstreamShared> serv
 void Worker::adopt_client(int descriptor, int family, const config::IpAddress& peer,
                           std::uint16_t local_port) {
   touch();
-  auto* client = new ClientConnection(*this, Stream::adopt(io_, family, descriptor), peer, local_port);
+  auto* client = new ClientConnection(*this, SocketStream::adopt(io_, family, descriptor), peer, local_port);
   client->place = clients_.size();
   clients_.push_back(client);
   client->start();

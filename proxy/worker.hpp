@@ -118,7 +118,7 @@ class Worker {
   void arm_tick();
   void tick();
   void answer_steal(Worker& asker, const std::shared_ptr<UpstreamShared>& server);
-  void receive_stolen(int descriptor, std::shared_ptr<UpstreamShared> server);
+  void receive_stolen(std::unique_ptr<DetachedStream> stream, std::shared_ptr<UpstreamShared> server);
 
   WorkerGroup& group_;
   const unsigned index_;

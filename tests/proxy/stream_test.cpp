@@ -1,4 +1,4 @@
-#include "proxy/stream.hpp"
+#include "proxy/socket_stream.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -11,7 +11,7 @@ struct Pair {
   Pair() {
     int ends[2];
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-    near = Stream::adopt(io, AF_UNIX, ends[0]);
+    near = SocketStream::adopt(io, AF_UNIX, ends[0]);
     far = ends[1];
   }
   ~Pair() { leave(); }
