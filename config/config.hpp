@@ -21,6 +21,9 @@ using Duration = std::chrono::nanoseconds;
 using Text = Located<std::string>;
 using Texts = std::vector<Text>;
 
+// Servers that one upstream may name.
+inline constexpr std::size_t most_servers = 64;
+
 inline constexpr std::uint64_t KiB = 1024;
 inline constexpr std::uint64_t MiB = 1024 * KiB;
 inline constexpr std::uint64_t GiB = 1024 * MiB;
@@ -200,17 +203,20 @@ struct Client {
   Mark idle_timeout_mark, max_header_bytes_mark;
 };
 
-// What does not say a value is as at the top; kept as text places until routes are built (a later issue).
+// What the file does not say of a route is as at the top already.
 struct Route {
   Match match;
-  std::optional<Upstream> upstream;
-  std::optional<Client> client;
+  Upstream upstream;
+  bool own_servers =
+      false;  // false: the servers, and with them the pool, permits and queue, are the top level's
+  Client client;
   Mark mark;
 };
 
 struct ErrorPage {
   unsigned status = 502;
   std::string body;
+  std::string content_type;
   Mark mark;
 };
 
@@ -256,6 +262,12 @@ struct Config {
   std::optional<Endpoint> metrics;  // nullopt: off
   Log log;
   Shutdown shutdown;
+
+  // buffer.total bounds the process: the top-level upstream says it, or else the last route's.
+  std::uint64_t buffer_total() const {
+    if (upstream) return upstream->buffer.total;
+    return routes.empty() ? Buffers{}.total : routes.back().upstream.buffer.total;
+  }
 };
 
 }  // namespace sekisho::config

@@ -59,9 +59,8 @@ void check_routes(Context& context, const Config& config) {
   const Match& match = last.match;
   const bool everything = !match.paths && !match.methods && !match.hosts && !match.networks &&
                           match.headers.empty() && match.except.empty();
-  if (!everything || !last.upstream || last.upstream->servers.empty()) {
-    context.error(last.mark,
-                  "without a top-level upstream the last route must match everything and name an upstream");
+  if (!everything) {
+    context.error(last.mark, "without an upstream at the top the last route must match everything");
   }
 }
 
@@ -70,6 +69,9 @@ void check_routes(Context& context, const Config& config) {
 void check_across(Context& context, const Config& config) {
   check_quotas(context, config);
   if (config.upstream) check_upstream(context, *config.upstream);
+  for (const Route& route : config.routes) {
+    if (route.own_servers) check_upstream(context, route.upstream);
+  }
   check_addresses(context, config);
   check_routes(context, config);
 }

@@ -154,7 +154,7 @@ std::string describe_memory(const Config& config, std::uint64_t table_bytes) {
   const auto mebibytes = [](std::uint64_t bytes) {
     return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / static_cast<double>(MiB));
   };
-  const std::uint64_t buffers = config.upstream ? config.upstream->buffer.total : Buffers{}.total;
+  const std::uint64_t buffers = config.buffer_total();
   return fmt::format(
       "memory: {} for the tables of limits, strikes and bans, taken at start (16 bytes for each of {} "
       "clients a limit, unless it says otherwise); at most {} for buffers; {} in all. "

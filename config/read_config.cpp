@@ -41,8 +41,7 @@ void read_config(Context& context, const Tree& tree, Config& config) {
   read_workers(reader, config);
   reader.flag("shadow", config.shadow);
   if (const Tree* upstream = reader.find("upstream"))
-    read_upstream(context, *upstream, true, config.upstream.emplace());
-  if (const Tree* routes = reader.find("routes")) read_routes(context, *routes, config.routes);
+    read_upstream(context, *upstream, config.upstream.emplace());
   if (const Tree* client_ip = reader.find("client_ip")) read_client_ip(context, *client_ip, config.client_ip);
   if (const Tree* hosts = reader.find("hosts")) read_hosts(context, *hosts, config.hosts);
   if (const Tree* probe = reader.find("balancer_probe"))
@@ -52,6 +51,7 @@ void read_config(Context& context, const Tree& tree, Config& config) {
   if (const Tree* fleet = reader.find("fleet")) read_fleet(context, *fleet, config.fleet);
   if (const Tree* table = reader.find("table")) read_table(context, *table, config.table_capacity);
   if (const Tree* client = reader.find("client")) read_client(context, *client, config.client);
+  if (const Tree* routes = reader.find("routes")) read_routes(context, *routes, config);
   if (const Tree* pages = reader.find("error_pages")) read_error_pages(context, *pages, config.error_pages);
   if (const Tree* admin = reader.find("admin")) read_admin(context, *admin, config.admin);
   if (const Tree* metrics = reader.find("metrics")) read_metrics(context, *metrics, config.metrics);

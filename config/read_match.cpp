@@ -117,23 +117,4 @@ std::vector<Match> read_exclusions(Context& context, const Tree& tree, std::stri
   return matches;
 }
 
-void read_routes(Context& context, const Tree& tree, std::vector<Route>& routes) {
-  if (tree.kind != Tree::Kind::sequence) {
-    context.error(tree.mark, fmt::format("routes must be a list, not {}", kind_name(tree)));
-    return;
-  }
-  for (const Tree& item : tree.items) {
-    Route route;
-    route.mark = item.mark;
-    MapReader reader(context, item, "a route");
-    if (const Tree* match = reader.find("match")) route.match = read_match(context, *match);
-    if (const Tree* upstream = reader.find("upstream"))
-      read_upstream(context, *upstream, false, route.upstream.emplace());
-    if (const Tree* client = reader.find("client")) read_client(context, *client, route.client.emplace());
-    reader.finish();
-    routes.push_back(std::move(route));
-  }
-  if (!routes.empty()) context.not_supported_yet(routes.front().mark, "routes");
-}
-
 }  // namespace sekisho::config

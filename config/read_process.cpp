@@ -42,6 +42,16 @@ void read_sample(Context& context, const Tree& tree, std::map<std::string, doubl
   }
 }
 
+// By the file's name; of text in the file itself, or a name that says nothing, by how it begins.
+std::string type_of_page(std::string_view written, std::string_view body) {
+  if (written.starts_with("file:")) {
+    if (written.ends_with(".html") || written.ends_with(".htm")) return "text/html; charset=utf-8";
+    if (written.ends_with(".json")) return "application/json";
+    if (written.ends_with(".txt")) return "text/plain; charset=utf-8";
+  }
+  return body.starts_with('<') ? "text/html; charset=utf-8" : "text/plain; charset=utf-8";
+}
+
 }  // namespace
 
 void read_client(Context& context, const Tree& tree, Client& client) {
@@ -60,6 +70,23 @@ void read_client(Context& context, const Tree& tree, Client& client) {
   reader.size("max_body_bytes", client.max_body_bytes, 0);
   reader.count("max_connections", client.max_connections, 1, 10'000'000);
   reader.finish();
+}
+
+// What holds before a request is read cannot depend on it.
+void read_route_client(Context& context, const Tree& tree, Client& client) {
+  read_client(context, tree, client);
+  if (tree.kind != Tree::Kind::map) return;
+  for (std::size_t i = 0; i < tree.keys.size(); ++i) {
+    const std::string& key = tree.keys[i].value;
+    for (const std::string_view early :
+         {"idle_timeout", "header_timeout", "max_header_bytes", "max_headers", "max_connections"}) {
+      if (key != early) continue;
+      context.error(
+          tree.keys[i].mark,
+          fmt::format(
+              "{} holds before a request is read, and so for every route: say it in client at the top", key));
+    }
+  }
 }
 
 void read_fleet(Context& context, const Tree& tree, Fleet& fleet) {
@@ -98,10 +125,12 @@ void read_error_pages(Context& context, const Tree& tree, std::vector<ErrorPage>
     const auto body = text->starts_with("file:")
                           ? context.read_named_file(tree.items[i].mark, text->substr(5), 1 * MiB)
                           : text;
-    if (body) page.body = *body;
+    if (!body) continue;
+    if (body->empty()) context.error(tree.items[i].mark, "an error page: it is empty");
+    page.body = *body;
+    page.content_type = type_of_page(*text, *body);
     pages.push_back(std::move(page));
   }
-  if (!tree.keys.empty()) context.not_supported_yet(tree.keys.front().mark, "error_pages");
 }
 
 void read_log(Context& context, const Tree& tree, Log& log) {

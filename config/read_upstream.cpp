@@ -31,10 +31,13 @@ void read_servers(Context& context, const Tree& tree, std::string_view what, std
   if (tree.kind == Tree::Kind::sequence && tree.items.empty()) {
     context.error(tree.mark, fmt::format("{} needs at least one server", what));
   }
-  if (servers.size() > 1) context.not_supported_yet(servers[1].mark, "more than one upstream server");
+  if (servers.size() > most_servers) {
+    context.error(servers[most_servers].mark, fmt::format("{}: at most {} servers", what, most_servers));
+  }
 }
 
 void read_tls(Context& context, const Tree& tree, Mark key, UpstreamTls& tls) {
+  tls = UpstreamTls{};
   if (tree.kind == Tree::Kind::scalar && tree.text == "off") return;
   if (tree.kind != Tree::Kind::map) {
     context.error(tree.mark, "tls must be off or a mapping such as {verify: true}");
@@ -56,12 +59,13 @@ void read_queue(Context& context, const Tree& tree, Queue& queue) {
   reader.finish();
 }
 
-void read_health_check(Context& context, const Tree& tree, Mark key, HealthCheck& check) {
+void read_health_check(Context& context, const Tree& tree, HealthCheck& check) {
   if (tree.kind != Tree::Kind::map) {
     const auto text = scalar_text(context, tree, "health_check", "connect or a mapping such as {path: /up}");
-    if (text) check_word(context, tree.mark, "health_check", *text, {"connect"});
+    if (text && check_word(context, tree.mark, "health_check", *text, {"connect"})) check = HealthCheck{};
     return;
   }
+  check = HealthCheck{};
   check.connect = false;
   MapReader reader(context, tree, "health_check");
   if (reader.text("path", check.path) && !check.path.starts_with('/')) {
@@ -74,15 +78,18 @@ void read_health_check(Context& context, const Tree& tree, Mark key, HealthCheck
   reader.finish();
   if (reader.key_mark("path").line == 0)
     context.error(tree.mark, "health_check needs a path, or is the word connect");
-  context.not_supported_yet(key, "a health_check by path");
 }
 
-void read_buffer(Context& context, const Tree& tree, Buffers& buffer) {
+void read_buffer(Context& context, const Tree& tree, bool may_say_total, Buffers& buffer) {
   MapReader reader(context, tree, "buffer");
   reader.size("request", buffer.request, 0, 16 * GiB);
   reader.size("response", buffer.response, 16 * KiB, 16 * GiB);
   const bool total = reader.size("total", buffer.total, 1 * MiB, 1024 * GiB);
   reader.finish();
+  if (total && !may_say_total) {
+    context.error(reader.key_mark("total"),
+                  "buffer.total bounds the whole process: say it in the upstream at the top");
+  }
   const Mark mark = total ? reader.value_mark("total") : tree.mark;
   if (buffer.request > buffer.total)
     context.error(mark, "buffer.request is above buffer.total, which bounds it");
@@ -90,17 +97,13 @@ void read_buffer(Context& context, const Tree& tree, Buffers& buffer) {
     context.error(mark, "buffer.response is above buffer.total, which bounds it");
 }
 
-}  // namespace
-
-void read_upstream(Context& context, const Tree& tree, bool complete, Upstream& upstream) {
-  upstream.mark = tree.mark;
-  if (tree.kind != Tree::Kind::map) {
-    read_servers(context, tree, "upstream", upstream.servers);
-    return;
-  }
-  MapReader reader(context, tree, "upstream");
-  if (const Tree* servers = reader.find("servers"))
+// The keys of a mapping; `servers` among them replace those that `upstream` has.
+void read_keys(MapReader& reader, bool may_say_total, Upstream& upstream) {
+  Context& context = reader.context();
+  if (const Tree* servers = reader.find("servers")) {
+    upstream.servers.clear();
     read_servers(context, *servers, "servers", upstream.servers);
+  }
   if (const auto balance = reader.word("balance", {"least_requests"})) upstream.balance = *balance;
   if (const Tree* tls = reader.find("tls")) read_tls(context, *tls, reader.key_mark("tls"), upstream.tls);
   reader.duration("connect_timeout", upstream.connect_timeout, 1ms, 1h);
@@ -116,13 +119,49 @@ void read_upstream(Context& context, const Tree& tree, bool complete, Upstream& 
   if (const Tree* queue = reader.find("queue")) read_queue(context, *queue, upstream.queue);
   reader.count("retries", upstream.retries, 0, 10);
   if (const Tree* check = reader.find("health_check")) {
-    read_health_check(context, *check, reader.key_mark("health_check"), upstream.health_check);
+    read_health_check(context, *check, upstream.health_check);
   }
-  if (const Tree* buffer = reader.find("buffer")) read_buffer(context, *buffer, upstream.buffer);
+  if (const Tree* buffer = reader.find("buffer"))
+    read_buffer(context, *buffer, may_say_total, upstream.buffer);
+}
+
+}  // namespace
+
+void read_upstream(Context& context, const Tree& tree, Upstream& upstream) {
+  upstream.mark = tree.mark;
+  if (tree.kind != Tree::Kind::map) {
+    read_servers(context, tree, "upstream", upstream.servers);
+    return;
+  }
+  MapReader reader(context, tree, "upstream");
+  read_keys(reader, true, upstream);
   reader.finish();
-  if (complete && reader.key_mark("servers").line == 0) {
+  if (reader.key_mark("servers").line == 0) {
     context.error(tree.mark, "upstream needs servers, such as servers: [127.0.0.1:3000]");
   }
+}
+
+bool read_route_upstream(Context& context, const Tree& tree, bool may_say_total, Upstream& upstream) {
+  upstream.mark = tree.mark;
+  if (tree.kind != Tree::Kind::map) {
+    upstream.servers.clear();
+    read_servers(context, tree, "upstream", upstream.servers);
+    return true;
+  }
+  MapReader reader(context, tree, "upstream");
+  read_keys(reader, may_say_total, upstream);
+  reader.finish();
+  if (reader.key_mark("servers").line != 0) return true;
+  for (const char* key :
+       {"balance", "tls", "idle_timeout", "max_connections", "max_in_flight", "queue", "health_check"}) {
+    const Mark mark = reader.key_mark(key);
+    if (mark.line == 0) continue;
+    context.error(mark,
+                  fmt::format("{} belongs to the servers, which this route shares with the upstream at the "
+                              "top: say it there, or name servers here",
+                              key));
+  }
+  return false;
 }
 
 }  // namespace sekisho::config

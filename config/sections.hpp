@@ -13,9 +13,13 @@ void read_config(Context& context, const Tree& tree, Config& config);
 void check_across(Context& context, const Config& config);
 
 void read_listen(Context& context, const Tree& tree, std::vector<Listener>& listeners);
-// `complete`: servers must be named (not so in a route, which may change timeouts alone).
-void read_upstream(Context& context, const Tree& tree, bool complete, Upstream& upstream);
-void read_routes(Context& context, const Tree& tree, std::vector<Route>& routes);
+void read_upstream(Context& context, const Tree& tree, Upstream& upstream);
+// After the top level's upstream and client, which the routes begin with.
+void read_routes(Context& context, const Tree& tree, Config& config);
+// A route's `upstream`; true where it names servers of its own. `may_say_total`: of buffer.total, which
+// bounds the process.
+bool read_route_upstream(Context& context, const Tree& tree, bool may_say_total, Upstream& upstream);
+void read_route_client(Context& context, const Tree& tree, Client& client);
 void read_client_ip(Context& context, const Tree& tree, ClientIp& client_ip);
 void read_hosts(Context& context, const Tree& tree, Hosts& hosts);
 void read_balancer_probe(Context& context, const Tree& tree, BalancerProbe& probe);

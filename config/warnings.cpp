@@ -50,14 +50,6 @@ void check_timeouts(const Config& config, Diagnostics& diagnostics) {
             "it will send a request into a closing one and answer 502",
             duration_text(config.client.idle_timeout)));
   }
-  if (config.upstream && config.upstream->idle_timeout >= 20s) {
-    diagnostics.warning(
-        config.upstream->idle_timeout_mark,
-        fmt::format(
-            "upstream.idle_timeout: {} is not below puma's persistent_timeout of 20s: requests will meet "
-            "connections that puma is closing",
-            duration_text(config.upstream->idle_timeout)));
-  }
   if (config.shutdown.drain >= 30s) {
     diagnostics.warning(
         config.shutdown.drain_mark,
@@ -67,10 +59,19 @@ void check_timeouts(const Config& config, Diagnostics& diagnostics) {
   }
 }
 
-void check_upstream(const Config& config, Diagnostics& diagnostics) {
-  if (!config.upstream || config.upstream->max_in_flight != 0) return;
-  const Mark written = config.upstream->max_in_flight_mark;
-  diagnostics.warning(written.line != 0 ? written : config.upstream->mark,
+// `top`: what a route began with, and what was told of it already; null for the top level itself.
+void check_upstream(const Upstream& upstream, const Upstream* top, Diagnostics& diagnostics) {
+  if (upstream.idle_timeout >= 20s && (top == nullptr || top->idle_timeout != upstream.idle_timeout)) {
+    diagnostics.warning(
+        upstream.idle_timeout_mark,
+        fmt::format(
+            "upstream.idle_timeout: {} is not below puma's persistent_timeout of 20s: requests will meet "
+            "connections that puma is closing",
+            duration_text(upstream.idle_timeout)));
+  }
+  if (upstream.max_in_flight != 0 || (top != nullptr && top->max_in_flight == 0)) return;
+  const Mark written = upstream.max_in_flight_mark;
+  diagnostics.warning(written.line != 0 ? written : upstream.mark,
                       "max_in_flight is 0: requests beyond puma's threads wait inside puma, unseen and "
                       "unbounded; set it to workers "
                       "x threads");
@@ -108,7 +109,11 @@ void check_admin(const Admin& admin, Diagnostics& diagnostics) {
 void add_warnings(const Config& config, Diagnostics& diagnostics) {
   const bool behind = behind_balancer(config.client_ip);
   check_timeouts(config, diagnostics);
-  check_upstream(config, diagnostics);
+  const Upstream* top = config.upstream ? &*config.upstream : nullptr;
+  if (top != nullptr) check_upstream(*top, nullptr, diagnostics);
+  for (const Route& route : config.routes) {
+    if (route.own_servers) check_upstream(route.upstream, top, diagnostics);
+  }
   check_trust(config.client_ip, diagnostics);
   check_admin(config.admin, diagnostics);
   if (config.client.max_header_bytes < balancer_header_bytes) {

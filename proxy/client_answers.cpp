@@ -27,6 +27,7 @@ void ClientConnection::answer(LocalAnswer local, const policy::Admission* admiss
   local.head_request = exchange.head_parsed && exchange.head.method == "HEAD";
   local.prefers_json = exchange.head_parsed && prefers_json(exchange.head);
   local.date = worker_.wall_ms() / 1000;
+  if (local.body.empty()) use_error_page(local);
   worker_.scratch.clear();
   write_local_answer(worker_.scratch, local, admission);
   exchange.status = local.status;
@@ -38,6 +39,17 @@ void ClientConnection::answer(LocalAnswer local, const policy::Admission* admiss
   const bool hold = !over_ && !link_.in.empty() && link_.out.size() < most_held_back;
   const boost::asio::const_buffer parts[] = {boost::asio::buffer(written), boost::asio::buffer(given)};
   link_.send(parts, now(), hold);
+}
+
+// A page of the file's for this status, where the answer brings no body of its own.
+void ClientConnection::use_error_page(LocalAnswer& local) const {
+  const config::Config& config =
+      exchange_->snapshot ? *exchange_->snapshot->config : *worker_.current().config;
+  for (const config::ErrorPage& page : config.error_pages) {
+    if (page.status != local.status) continue;
+    local.body = page.body;
+    local.content_type = page.content_type;
+  }
 }
 
 void ClientConnection::answer_bad_head(unsigned status, policy::Outcome outcome) {
@@ -54,7 +66,7 @@ void ClientConnection::answer_bad_head(unsigned status, policy::Outcome outcome)
 void ClientConnection::answer_probe() {
   const config::BalancerProbe& probe = exchange_->snapshot->config->balancer_probe;
   const bool unready =
-      worker_.draining() || (probe.require_upstream && !exchange_->snapshot->upstream->can_serve());
+      worker_.draining() || (probe.require_upstream && !exchange_->snapshot->upstreams->main().can_serve());
   LocalAnswer local;
   local.status = unready ? 503 : 200;
   local.body = unready ? "unavailable\n" : "ok\n";

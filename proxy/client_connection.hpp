@@ -59,6 +59,7 @@ class ClientConnection final : public StreamListener, public DeadlineNode {
 
   // Our own answers.
   void answer(LocalAnswer answer, const policy::Admission* admission);
+  void use_error_page(LocalAnswer& local) const;
   void answer_bad_head(unsigned status, policy::Outcome outcome);
   void answer_probe();
   void refuse();

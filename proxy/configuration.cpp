@@ -55,6 +55,10 @@ void refuse_restart_only(const config::Config& running, const config::Config& wa
   }
 }
 
+std::uint64_t connections_to(const config::Upstream& upstream) {
+  return upstream.max_connections * upstream.servers.size();
+}
+
 }  // namespace
 
 std::string ReadConfiguration::errors() const {
@@ -85,7 +89,10 @@ ReadConfiguration read_configuration(const std::string& source, std::uint64_t de
   policy::add_range_age_warnings(loaded.config->client_ip, std::chrono::system_clock::now(),
                                  read.diagnostics);
   auto config = std::make_shared<config::Config>(*loaded.config);
-  const std::uint64_t upstream = config->upstream ? config->upstream->max_connections : 0;
+  std::uint64_t upstream = config->upstream ? connections_to(*config->upstream) : 0;
+  for (const config::Route& route : config->routes) {
+    if (route.own_servers) upstream += connections_to(route.upstream);
+  }
   const std::uint64_t most = client_connections_within(descriptors, upstream);
   if (config->client.max_connections > most) {
     read.diagnostics.warning({}, fmt::format("client.max_connections is {} but the limit of {} open "
@@ -111,27 +118,6 @@ bool prepare_configuration(ReadConfiguration& read, policy::LimitStates& states,
     prepared.engines.push_back(std::move(engine));
   }
   return !read.diagnostics.has_errors();
-}
-
-std::shared_ptr<UpstreamShared> take_over_upstream(const config::Upstream& upstream,
-                                                   const std::shared_ptr<UpstreamShared>& current) {
-  const std::string& server = upstream.servers.front().text;
-  const bool same = current != nullptr && current->server == server;
-  // A bound cannot come or go while requests hold permits, or hold none that they should: those requests keep
-  // the old object.
-  if (same && current->in_flight.bounded() == (upstream.max_in_flight != 0)) {
-    current->in_flight.set_limit(upstream.max_in_flight);
-    current->connections.set_limit(upstream.max_connections);
-    return current;
-  }
-  auto made = std::make_shared<UpstreamShared>(server, upstream.max_in_flight, upstream.max_connections);
-  // Another server has the benefit of the doubt until the first check, so that a reload fails no probe.
-  if (current != nullptr) made->ever_reached = current->ever_reached.load();
-  if (same) {
-    made->set_endpoints(current->endpoints());
-    made->healthy = current->healthy.load();
-  }
-  return made;
 }
 
 }  // namespace sekisho::proxy

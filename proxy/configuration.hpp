@@ -10,7 +10,6 @@
 #include "config/diagnostics.hpp"
 #include "proxy/policy/limit_states.hpp"
 #include "proxy/snapshot.hpp"
-#include "proxy/upstream_shared.hpp"
 #include "ratelimit/instant.hpp"
 
 namespace sekisho::proxy {
@@ -43,10 +42,5 @@ struct PreparedConfiguration {
 // where it cannot be; nothing in use is changed.
 bool prepare_configuration(ReadConfiguration& read, policy::LimitStates& states, unsigned workers,
                            ratelimit::Instant now, PreparedConfiguration& prepared);
-
-// The upstream's shared state for `config`: `current` itself with its bounds moved where the server is the
-// same, so that permits and health go on; else a new one. `current` may be null.
-std::shared_ptr<UpstreamShared> take_over_upstream(const config::Upstream& upstream,
-                                                   const std::shared_ptr<UpstreamShared>& current);
 
 }  // namespace sekisho::proxy

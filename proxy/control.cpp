@@ -69,7 +69,7 @@ class Control : public AdminBackend {
     }
     if (config.metrics)
       metrics_server_.emplace(io_, *config.metrics, AdminScope::metrics_only, std::string(), *this);
-    health_.watch(*config.upstream, running_.upstream());
+    health_.watch(config, running_.upstreams());
     wait_for_addresses();
     server_->start(running_.snapshots());
     ProcessSignals signals(
@@ -106,7 +106,7 @@ class Control : public AdminBackend {
 
   Outcome ready() override {
     if (draining()) return {false, "draining"};
-    if (!running_.upstream()->can_serve()) return {false, "no upstream answers"};
+    if (!running_.upstreams().main().can_serve()) return {false, "no upstream answers"};
     return {true, "ok"};
   }
 
@@ -125,7 +125,7 @@ class Control : public AdminBackend {
     sources.open_connections = server_->open_connections();
     sources.config = &running_.config();
     sources.limits = &states_.current();
-    sources.upstream = running_.upstream().get();
+    sources.upstreams = &running_.upstreams();
     sources.reloads = &running_.status();
     return status_json(sources);
   }
@@ -172,7 +172,7 @@ class Control : public AdminBackend {
     for (unsigned i = 0; i < server_->workers(); ++i) sources.workers.push_back(&server_->counters(i));
     sources.limits = &states_.current();
     sources.config = &running_.config();
-    sources.upstream = running_.upstream().get();
+    sources.upstreams = &running_.upstreams();
     sources.reloads = running_.status();
     sources.access_log_dropped = access_log_->dropped();
     sources.version = options_.version;
@@ -184,7 +184,15 @@ class Control : public AdminBackend {
   // A server's name is looked up before the first request can come, for as long as that is quick.
   void wait_for_addresses() {
     const auto deadline = Clock::now() + look_up_patience;
-    while (running_.upstream()->endpoints().empty() && Clock::now() < deadline) {
+    const auto unknown = [this] {
+      for (const auto& upstream : running_.upstreams().distinct()) {
+        for (const auto& server : upstream->servers) {
+          if (server->endpoints().empty()) return true;
+        }
+      }
+      return false;
+    };
+    while (unknown() && Clock::now() < deadline) {
       io_.run_one_until(deadline);
     }
   }
@@ -192,7 +200,11 @@ class Control : public AdminBackend {
   void say_start(unsigned workers) {
     const std::string listen = fmt::format("{}", fmt::join(server_->bound_addresses(), ", "));
     const std::string admin = admin_ ? admin_->bound_address() : "off";
-    const std::string& upstream = running_.upstream()->server;
+    std::vector<std::string> servers;
+    for (const auto& upstream_of_some : running_.upstreams().distinct()) {
+      for (const auto& server : upstream_of_some->servers) servers.push_back(server->text);
+    }
+    const std::string upstream = fmt::format("{}", fmt::join(servers, ", "));
     log_event(LogLevel::info, "start",
               fmt::format("sekisho {} listens on {}, upstream {}, {} worker{}, admin {}", options_.version,
                           listen, upstream, workers, workers == 1 ? "" : "s", admin),

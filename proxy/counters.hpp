@@ -48,9 +48,6 @@ class Histogram {
   Count sum_ns_;
 };
 
-enum class UpstreamErrorReason : std::uint8_t { connect, timeout, reset, bad_response };
-inline constexpr std::size_t upstream_error_reason_count = 4;
-
 struct alignas(64) Counters {
   std::array<Count, policy::outcome_count> requests;  // requests_total by outcome
   std::array<Count, 600> responses_upstream;          // responses_total{source="upstream"} by status
@@ -60,11 +57,11 @@ struct alignas(64) Counters {
   Histogram upstream_queue;
   Count request_bytes, response_bytes;   // body bytes from and to clients
   Count client_active, client_idle;      // gauges
-  Count upstream_active, upstream_idle;  // gauges
+  Count upstream_active, upstream_idle;  // gauges: connections
+  Count upstream_in_flight;              // gauge: requests
   Count connections_refused;
   Count tunnels_active;  // gauge
   Count buffer_bytes;    // gauge: buffers held by this worker
-  std::array<Count, upstream_error_reason_count> upstream_errors;
   Count upstream_retries;
 };
 

@@ -13,7 +13,9 @@ void Exchange::reset() {
   body.clear();
   body_in.release();
   upstream.reset();
+  server = nullptr;
   holds_permit = false;
+  in_flight = false;
   request_id = {};
   wall_ms = 0;
   status = 0;

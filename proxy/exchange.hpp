@@ -49,7 +49,12 @@ struct Exchange {
   ResponseParser response_parser;
   ResponseHead response;  // views into the upstream's input buffer, valid while its head is being handled
   std::unique_ptr<UpstreamConnection> upstream;
-  bool holds_permit = false;  // of max_in_flight
+  UpstreamServer* server = nullptr;  // that of the last try; the snapshot keeps it
+  bool holds_permit = false;         // of max_in_flight
+  bool in_flight = false;            // counted as at the server
+
+  // Where the request goes; once admitted.
+  const Route& route() const { return snapshot->route(admission.route); }
 
   char request_id_space[32];
   std::string_view request_id;

@@ -16,7 +16,7 @@ Forward::Forward(ClientConnection& client, Exchange& exchange) : client_(client)
 
 Forward::~Forward() {
   release_upstream(false);
-  release_permit();
+  end_flight();
 }
 
 Task<void> Forward::run() {
@@ -27,16 +27,17 @@ Task<void> Forward::run() {
     end = co_await relay();
     if (end != ForwardEnd::retry) break;
     release_upstream(false);
-    release_permit();
+    end_flight();
     if (tries >= upstream_config().retries) {
       end = ForwardEnd::upstream_reset;
       break;
     }
+    exchange_.server->count_error(UpstreamErrorReason::reset);
     client_.worker_.counters.upstream_retries.add();
     end = ForwardEnd::complete;
   }
   if (switching_ && end == ForwardEnd::complete) {
-    release_permit();
+    end_flight();
     book_upstream_time();
     Tunnel tunnel(client_, exchange_);
     co_await tunnel.run();
@@ -94,10 +95,7 @@ bool Forward::may_retry() const {
 }
 
 void Forward::conclude(ForwardEnd end) {
-  Counters& counters = client_.worker_.counters;
-  auto upstream_error = [&](UpstreamErrorReason reason) {
-    counters.upstream_errors[static_cast<std::size_t>(reason)].add();
-  };
+  const auto upstream_error = [&](UpstreamErrorReason reason) { exchange_.server->count_error(reason); };
   exchange_.outcome = policy::Outcome::upstream_error;
   switch (end) {
     case ForwardEnd::complete:
@@ -126,7 +124,6 @@ void Forward::conclude(ForwardEnd end) {
       answer_failure(502, policy::Outcome::upstream_error);
       return;
     case ForwardEnd::connect_failed:
-      upstream_error(UpstreamErrorReason::connect);
       answer_failure(502, policy::Outcome::upstream_error);
       return;
     case ForwardEnd::upstream_slow:

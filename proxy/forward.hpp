@@ -49,20 +49,25 @@ class Forward {
   void conclude(ForwardEnd end);
   void answer_failure(unsigned status, policy::Outcome outcome);
   bool may_retry() const;
-  const config::Upstream& upstream_config() const { return *exchange_.snapshot->config->upstream; }
-  const config::Client& client_config() const { return exchange_.snapshot->config->client; }
+  const config::Upstream& upstream_config() const { return *exchange_.route().upstream_config; }
+  const config::Client& client_config() const { return *exchange_.route().client_config; }
   bool client_left() const { return client_.cut_ || client_.link_.gone(); }
 
-  // upstream_acquire.cpp: a permit, then an idle connection, another worker's, or a new one.
+  // upstream_acquire.cpp: a permit, a server, then an idle connection to it, another worker's, or a new one.
   // `fresh`: a second try, which must not meet another connection that the server has closed.
   Task<ForwardEnd> acquire(bool fresh);
+  Task<ForwardEnd> take_permit();
   Task<ForwardEnd> wait_for_permit(Permits& permits);
+  bool choose_server();
+  Task<ForwardEnd> reach_server(bool fresh);
   Task<ForwardEnd> connect(bool fresh);
   Task<boost::system::error_code> connect_to(const StreamEndpoint& endpoint, Instant deadline);
   void watch_client();
   void release_upstream(bool reusable);
   void book_upstream_time();
-  void release_permit();
+  void begin_flight();
+  void end_stay();
+  void end_flight();
 
   // relay.cpp: both directions at once.
   struct Gather {
@@ -95,6 +100,7 @@ class Forward {
   ClientConnection& client_;
   Exchange& exchange_;
   Link* upstream_link_ = nullptr;
+  std::uint64_t tried_ = 0;  // servers that could not be reached, by bit
 
   std::size_t held_sent_ = 0;  // bytes of the held body handed to the upstream link
   bool streaming_ = false;     // the body goes on as it comes

@@ -1,18 +1,20 @@
-// Tries the upstream server every few seconds, and keeps what its name stands for up to date.
+// Tries every upstream server every few seconds, and keeps what their names stand for up to date.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
 #include <memory>
+#include <vector>
 
 #include "config/config.hpp"
-#include "proxy/upstream_shared.hpp"
+#include "proxy/upstreams.hpp"
 
 namespace sekisho::proxy {
 
-// A check is a connection made and closed; it says upstream_up and upstream_down in the log when the answer
-// changes. A server is down while it refuses or times out connecting, or while its name does not resolve; the
-// addresses last known are kept, since with one server requests are tried anyway. Used on the io_context's
-// thread alone.
+// By connect: a connection is made and closed. By path: it is asked GET of that path too, and an answer below
+// 500 is a good one; anything else, a closed connection included, is not; no answer in time says nothing,
+// since a slow server is never down. What came of it is told to the server (UpstreamServer says what that
+// means). A server whose name does not resolve counts as unreachable; the addresses last known are kept,
+// since requests are tried anyway when no server is up. Used on the io_context's thread alone.
 class HealthChecker {
  public:
   explicit HealthChecker(boost::asio::io_context& io) : io_(io) {}
@@ -20,15 +22,16 @@ class HealthChecker {
   HealthChecker(const HealthChecker&) = delete;
   HealthChecker& operator=(const HealthChecker&) = delete;
 
-  // Checks `upstream` from now on, instead of what was checked before; the first time at once. Endpoints that
-  // need no look-up are set before this returns.
-  void watch(const config::Upstream& upstream, std::shared_ptr<UpstreamShared> shared);
+  // Checks the servers of `config` (which `upstreams` was made of) from now on, instead of those before; each
+  // at once, but for those that were checked in the same way before, whose turn comes as it would have.
+  // Addresses that need no look-up are set before this returns.
+  void watch(const config::Config& config, const Upstreams& upstreams);
   void stop();
 
  private:
   struct Watch;
   boost::asio::io_context& io_;
-  std::shared_ptr<Watch> watch_;
+  std::vector<std::shared_ptr<Watch>> watches_;
 };
 
 }  // namespace sekisho::proxy

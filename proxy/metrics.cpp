@@ -2,7 +2,9 @@
 
 #include <prometheus/text_serializer.h>
 
+#include <array>
 #include <limits>
+#include <map>
 #include <sstream>
 
 #include "proxy/metric_families.hpp"
@@ -99,6 +101,42 @@ void collect_requests(const MetricsSources& sources, Families& out) {
          &Counters::upstream_idle);
 }
 
+// By server as the file names it, which two upstreams may do.
+void collect_servers(const Upstreams& upstreams, Families& out) {
+  struct Sum {
+    bool can_serve = false;
+    std::array<std::uint64_t, upstream_error_reason_count> errors{};
+  };
+  std::map<std::string, Sum> servers;
+  std::uint64_t waiting = 0;
+  for (const auto& upstream : upstreams.distinct()) {
+    waiting += upstream->in_flight->waiting();
+    for (const auto& server : upstream->servers) {
+      Sum& sum = servers[server->text];
+      sum.can_serve = sum.can_serve || server->can_serve();
+      for (std::size_t i = 0; i < sum.errors.size(); ++i)
+        sum.errors[i] += server->errors(static_cast<UpstreamErrorReason>(i));
+    }
+  }
+  FamilyBuilder("upstream_queue_length", "Requests waiting for a permit of upstream.max_in_flight",
+                MetricType::Gauge)
+      .add({}, static_cast<double>(waiting))
+      .into(out);
+  static constexpr const char* reasons[upstream_error_reason_count] = {"connect", "timeout", "reset",
+                                                                       "bad_response"};
+  FamilyBuilder healthy("upstream_healthy", "1 while the server takes connections and passes its checks",
+                        MetricType::Gauge);
+  FamilyBuilder errors("upstream_errors_total", "Failures of the upstream, retried ones included",
+                       MetricType::Counter);
+  for (const auto& [text, sum] : servers) {
+    healthy.add({{"server", text}}, sum.can_serve ? 1 : 0);
+    for (std::size_t i = 0; i < sum.errors.size(); ++i)
+      errors.add({{"server", text}, {"reason", reasons[i]}}, static_cast<double>(sum.errors[i]));
+  }
+  healthy.into(out);
+  errors.into(out);
+}
+
 void collect_upstream(const MetricsSources& sources, Families& out) {
   FamilyBuilder("upstream_duration_seconds",
                 "From the first byte sent to the upstream to the last of its response", MetricType::Histogram)
@@ -109,34 +147,10 @@ void collect_upstream(const MetricsSources& sources, Families& out) {
                 MetricType::Histogram)
       .add({}, sum_histogram(sources, [](const Counters& c) -> const Histogram& { return c.upstream_queue; }))
       .into(out);
-  if (sources.upstream == nullptr) return;
-
-  const UpstreamShared& upstream = *sources.upstream;
-  // Permits count only where they are bounded; else the connections in use are the requests in flight.
-  const double in_flight =
-      upstream.in_flight.bounded()
-          ? static_cast<double>(upstream.in_flight.held())
-          : sum(sources, [](const Counters& c) -> const Count& { return c.upstream_active; });
   FamilyBuilder("upstream_in_flight", "Requests at the upstream", MetricType::Gauge)
-      .add({}, in_flight)
+      .add({}, sum(sources, [](const Counters& c) -> const Count& { return c.upstream_in_flight; }))
       .into(out);
-  FamilyBuilder("upstream_queue_length", "Requests waiting for a permit of upstream.max_in_flight",
-                MetricType::Gauge)
-      .add({}, static_cast<double>(upstream.in_flight.waiting()))
-      .into(out);
-  FamilyBuilder("upstream_healthy", "1 while the server takes connections", MetricType::Gauge)
-      .add({{"server", upstream.server}}, upstream.can_serve() ? 1 : 0)
-      .into(out);
-
-  static constexpr const char* reasons[upstream_error_reason_count] = {"connect", "timeout", "reset",
-                                                                       "bad_response"};
-  FamilyBuilder errors("upstream_errors_total", "Failures of the upstream, retried ones included",
-                       MetricType::Counter);
-  for (std::size_t i = 0; i < upstream_error_reason_count; ++i) {
-    errors.add({{"server", upstream.server}, {"reason", reasons[i]}},
-               sum(sources, [i](const Counters& c) -> const Count& { return c.upstream_errors[i]; }));
-  }
-  errors.into(out);
+  if (sources.upstreams != nullptr) collect_servers(*sources.upstreams, out);
 }
 
 void collect_limits(const MetricsSources& sources, Families& out) {

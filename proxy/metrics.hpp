@@ -14,7 +14,7 @@
 #include "proxy/counters.hpp"
 #include "proxy/policy/limit_states.hpp"
 #include "proxy/reload_status.hpp"
-#include "proxy/upstream_shared.hpp"
+#include "proxy/upstreams.hpp"
 #include "ratelimit/instant.hpp"
 
 namespace sekisho::proxy {
@@ -24,7 +24,7 @@ struct MetricsSources {
   std::vector<const Counters*> workers;
   const policy::LimitSet* limits = nullptr;
   const config::Config* config = nullptr;  // in the order of `limits`
-  const UpstreamShared* upstream = nullptr;
+  const Upstreams* upstreams = nullptr;
   ReloadStatus reloads;
   std::uint64_t access_log_dropped = 0;
   std::string version, revision;

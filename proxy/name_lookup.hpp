@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "proxy/upstream_shared.hpp"
+#include "proxy/upstream_server.hpp"
 
 namespace sekisho::proxy {
 

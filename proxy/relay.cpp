@@ -165,7 +165,7 @@ std::optional<ForwardEnd> Forward::pump_response() {
     if (response_state_ == ResponseState::done) {
       // The server is free: its connection and permit go back before a slow client has taken the rest.
       release_upstream(exchange_.response.keep_alive && request_sent_ && upstream.out.empty());
-      release_permit();
+      end_flight();
       return std::nullopt;
     }
     const bool progressed = upstream.in.unread().size() != before || response_state_ != state_before;

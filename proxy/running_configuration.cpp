@@ -33,7 +33,7 @@ void RunningConfiguration::take(PreparedConfiguration prepared, ratelimit::Insta
   states_.commit(*prepared.config, std::move(prepared.limits), now);
   config_ = std::move(prepared.config);
   engines_ = std::move(prepared.engines);
-  upstream_ = take_over_upstream(*config_->upstream, upstream_);
+  upstreams_ = make_upstreams(*config_, workers_, upstreams_.get());
   ++generation_;
   set_log_level(config_->log.level);
 }
@@ -41,12 +41,7 @@ void RunningConfiguration::take(PreparedConfiguration prepared, ratelimit::Insta
 std::vector<std::unique_ptr<Snapshot>> RunningConfiguration::snapshots() {
   std::vector<std::unique_ptr<Snapshot>> snapshots;
   for (std::unique_ptr<policy::Engine>& engine : engines_) {
-    auto snapshot = std::make_unique<Snapshot>();
-    snapshot->config = config_;
-    snapshot->engine = std::move(engine);
-    snapshot->upstream = upstream_;
-    snapshot->generation = generation_;
-    snapshots.push_back(std::move(snapshot));
+    snapshots.push_back(std::make_unique<Snapshot>(config_, std::move(engine), upstreams_, generation_));
   }
   engines_.clear();
   return snapshots;
@@ -76,7 +71,7 @@ bool RunningConfiguration::reload(Server& server, AccessLog& access_log, HealthC
     return false;
   }
   find_addresses();
-  health.watch(*config_->upstream, upstream_);
+  health.watch(*config_, *upstreams_);
   const std::vector<unsigned> late = server.apply(snapshots());
   note(true, {});
   say_warnings(read);
@@ -93,11 +88,19 @@ bool RunningConfiguration::reload(Server& server, AccessLog& access_log, HealthC
   return true;
 }
 
-// A worker that switches finds the addresses of a new server's name: no request may fail for want of them.
+// A worker that switches finds the addresses of new servers' names: no request may fail for want of them.
 void RunningConfiguration::find_addresses() {
-  const config::Endpoint& server = config_->upstream->servers.front();
-  if (server.kind != config::Endpoint::Kind::name || !upstream_->endpoints().empty()) return;
-  upstream_->set_endpoints(wait_for_name(server.host, server.port, look_up_patience).endpoints);
+  const auto find = [](const config::Upstream& config, const Upstream& upstream) {
+    for (std::size_t i = 0; i < config.servers.size(); ++i) {
+      const config::Endpoint& server = config.servers[i];
+      if (server.kind != config::Endpoint::Kind::name || !upstream.servers[i]->endpoints().empty()) continue;
+      upstream.servers[i]->set_endpoints(wait_for_name(server.host, server.port, look_up_patience).endpoints);
+    }
+  };
+  for (std::size_t i = 0; i < config_->routes.size(); ++i) {
+    if (config_->routes[i].own_servers) find(config_->routes[i].upstream, *upstreams_->routes[i]);
+  }
+  if (config_->upstream) find(*config_->upstream, *upstreams_->routes.back());
 }
 
 void RunningConfiguration::say_warnings(const ReadConfiguration& read) {

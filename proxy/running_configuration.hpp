@@ -11,6 +11,7 @@
 #include "proxy/policy/limit_states.hpp"
 #include "proxy/reload_status.hpp"
 #include "proxy/server.hpp"
+#include "proxy/upstreams.hpp"
 
 namespace sekisho::proxy {
 
@@ -33,7 +34,7 @@ class RunningConfiguration {
   bool reload(Server& server, AccessLog& access_log, HealthChecker& health);
 
   const config::Config& config() const { return *config_; }
-  const std::shared_ptr<UpstreamShared>& upstream() const { return upstream_; }
+  const Upstreams& upstreams() const { return *upstreams_; }
   const ReloadStatus& status() const { return status_; }
 
  private:
@@ -47,7 +48,7 @@ class RunningConfiguration {
   policy::LimitStates& states_;
   std::shared_ptr<const config::Config> config_;
   std::vector<std::unique_ptr<policy::Engine>> engines_;
-  std::shared_ptr<UpstreamShared> upstream_;
+  std::shared_ptr<const Upstreams> upstreams_;
   std::uint64_t generation_ = 0;
   ReloadStatus status_;
   std::vector<std::string> warnings_;  // of the configuration in force

@@ -80,8 +80,7 @@ class Server::Impl {
 Server::Server(const config::Config& config, unsigned workers, AccessLog& access_log)
     : impl_(std::make_unique<Impl>()) {
   WorkerGroup& group = impl_->group;
-  group.budget = std::make_unique<BufferBudget>(config.upstream->buffer.total);
-  group.idle_counts = std::vector<IdleCount>(workers);
+  group.budget = std::make_unique<BufferBudget>(config.buffer_total());
   for (unsigned i = 0; i < workers; ++i) {
     group.workers.push_back(std::make_unique<Worker>(group, i, access_log.lane(i)));
   }
@@ -107,7 +106,7 @@ void Server::start(std::vector<std::unique_ptr<Snapshot>> snapshots) {
 }
 
 std::vector<unsigned> Server::apply(std::vector<std::unique_ptr<Snapshot>> snapshots) {
-  impl_->group.budget->set_total(snapshots.front()->config->upstream->buffer.total);
+  impl_->group.budget->set_total(snapshots.front()->config->buffer_total());
   const auto shared = std::make_shared<std::vector<std::unique_ptr<Snapshot>>>(std::move(snapshots));
   return impl_->on_every_worker(
       [shared](Worker& worker) { worker.switch_snapshot(std::move((*shared)[worker.index()])); });

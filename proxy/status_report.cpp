@@ -34,10 +34,16 @@ void write_tables(JsonWriter& json, const StatusSources& sources) {
   json.end_array();
 }
 
-void write_upstream(JsonWriter& json, const UpstreamShared& upstream) {
-  json.key("upstream").begin_array().begin_object().member("server", upstream.server);
-  json.member("healthy", upstream.can_serve()).member("addresses", upstream.endpoints().size());
-  json.member("queue_length", upstream.in_flight.waiting()).end_object().end_array();
+void write_upstreams(JsonWriter& json, const Upstreams& upstreams) {
+  json.key("upstream").begin_array();
+  for (const auto& upstream : upstreams.distinct()) {
+    for (const auto& server : upstream->servers) {
+      json.begin_object().member("server", server->text).member("healthy", server->can_serve());
+      json.member("addresses", server->endpoints().size());
+      json.member("queue_length", upstream->in_flight->waiting()).end_object();
+    }
+  }
+  json.end_array();
 }
 
 }  // namespace
@@ -66,7 +72,7 @@ std::string status_json(const StatusSources& sources) {
   json.end_array().member("open_connections", sources.open_connections);
   write_reload(json, *sources.reloads);
   write_tables(json, sources);
-  write_upstream(json, *sources.upstream);
+  write_upstreams(json, *sources.upstreams);
   return json.end_object().take();
 }
 

@@ -8,7 +8,7 @@
 #include "config/config.hpp"
 #include "proxy/policy/limit_states.hpp"
 #include "proxy/reload_status.hpp"
-#include "proxy/upstream_shared.hpp"
+#include "proxy/upstreams.hpp"
 #include "ratelimit/instant.hpp"
 
 namespace sekisho::proxy {
@@ -23,7 +23,7 @@ struct StatusSources {
   std::uint64_t open_connections = 0;
   const config::Config* config = nullptr;
   const policy::LimitSet* limits = nullptr;
-  const UpstreamShared* upstream = nullptr;
+  const Upstreams* upstreams = nullptr;
   const ReloadStatus* reloads = nullptr;
   ratelimit::Instant now;
 };

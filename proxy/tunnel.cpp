@@ -13,7 +13,7 @@ constexpr std::size_t most_queued = 64 * 1024;  // towards a slow side; then the
 }  // namespace
 
 Tunnel::Tunnel(ClientConnection& client, Exchange& exchange)
-    : client_(client), exchange_(exchange), timeout_(exchange.snapshot->config->upstream->tunnel_timeout) {
+    : client_(client), exchange_(exchange), timeout_(exchange.route().upstream_config->tunnel_timeout) {
   client_.worker_.counters.tunnels_active.add();
   client_.in_tunnel_ = true;
   exchange_.outcome = policy::Outcome::tunnel;

@@ -1,7 +1,9 @@
-// acquire: a permit where max_in_flight is set, then the newest idle connection, another worker's newest, or
-// a new one.
+// acquire: a permit where max_in_flight is set, a server, then the newest idle connection to it, another
+// worker's newest, or a new one. A server that cannot be reached got nothing of the request: the next is
+// tried.
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <string>
 
 #include "proxy/forward.hpp"
 #include "proxy/worker.hpp"
@@ -76,78 +78,114 @@ Task<ForwardEnd> Forward::wait_for_permit(Permits& permits) {
   }
 }
 
-Task<ForwardEnd> Forward::acquire(bool fresh) {
-  Worker& worker = client_.worker_;
-  const std::shared_ptr<UpstreamShared>& shared = exchange_.snapshot->upstream;
-  exchange_.upstream_name.assign(shared->server);
+// A permit of the upstream's max_in_flight, where it has a bound.
+Task<ForwardEnd> Forward::take_permit() {
+  Permits& permits = *exchange_.route().upstream->in_flight;
+  exchange_.queue_us = 0;
+  if (!permits.bounded()) co_return ForwardEnd::complete;
   const Instant began = client_.now();
-  if (shared->in_flight.bounded()) {
-    const ForwardEnd end = co_await wait_for_permit(shared->in_flight);
-    const auto waited = client_.now() - began;
-    exchange_.queue_us = std::chrono::duration_cast<std::chrono::microseconds>(waited).count();
-    worker.counters.upstream_queue.observe_ns(static_cast<std::uint64_t>(waited.count()));
-    if (end != ForwardEnd::complete) co_return end;
-    exchange_.holds_permit = true;
-  } else {
-    exchange_.queue_us = 0;
+  const ForwardEnd end = co_await wait_for_permit(permits);
+  const auto waited = client_.now() - began;
+  exchange_.queue_us = std::chrono::duration_cast<std::chrono::microseconds>(waited).count();
+  client_.worker_.counters.upstream_queue.observe_ns(static_cast<std::uint64_t>(waited.count()));
+  exchange_.holds_permit = end == ForwardEnd::complete;
+  co_return end;
+}
+
+// False once every server was tried.
+bool Forward::choose_server() {
+  const Upstream& upstream = *exchange_.route().upstream;
+  std::size_t index = 0;
+  UpstreamServer* server = upstream.choose(tried_, client_.worker_.next_turn(), index);
+  if (server == nullptr) return false;
+  tried_ |= std::uint64_t{1} << index;
+  exchange_.server = server;
+  exchange_.upstream_name.assign(server->text);
+  return true;
+}
+
+// From here on the request counts as being at the server.
+void Forward::begin_flight() {
+  exchange_.in_flight = true;
+  client_.worker_.counters.upstream_in_flight.add();
+  if (exchange_.route().upstream->several())
+    exchange_.server->in_flight.fetch_add(1, std::memory_order_relaxed);
+}
+
+Task<ForwardEnd> Forward::acquire(bool fresh) {
+  if (const ForwardEnd end = co_await take_permit(); end != ForwardEnd::complete) co_return end;
+  tried_ = 0;
+  ForwardEnd end = ForwardEnd::connect_failed;
+  while (end == ForwardEnd::connect_failed && choose_server()) {
+    begin_flight();
+    end = co_await reach_server(fresh);
+    if (end == ForwardEnd::complete) break;
+    end_stay();
   }
-  if (worker.current().upstream == shared && !fresh) exchange_.upstream = worker.pool.take();
-  // What may not be sent twice looks first whether the server has closed, or said what nobody asked for, a
-  // moment ago; the rest finds out by trying.
-  while (exchange_.upstream && !idempotent(exchange_.head.method) && !exchange_.upstream->stream->quiet()) {
-    exchange_.upstream = worker.pool.take();
-  }
-  if (!exchange_.upstream) {
-    const ForwardEnd end = co_await connect(fresh);
-    if (end != ForwardEnd::complete) co_return end;
-  }
+  if (end != ForwardEnd::complete) co_return end;
   exchange_.upstream->stream->set_listener(&client_);
   upstream_link_ = exchange_.upstream.get();
   upstream_link_->bytes_written = upstream_link_->bytes_read = 0;
-  worker.counters.upstream_active.add();
+  client_.worker_.counters.upstream_active.add();
   exchange_.upstream_used = true;
   co_return ForwardEnd::complete;
 }
 
+// A connection to the server chosen.
+Task<ForwardEnd> Forward::reach_server(bool fresh) {
+  UpstreamPool* pool = fresh ? nullptr : client_.worker_.pool_of(*exchange_.server);
+  if (pool != nullptr) exchange_.upstream = pool->take();
+  // What may not be sent twice looks first whether the server has closed, or said what nobody asked for, a
+  // moment ago; the rest finds out by trying.
+  while (exchange_.upstream && !idempotent(exchange_.head.method) && !exchange_.upstream->stream->quiet()) {
+    exchange_.upstream = pool->take();
+  }
+  if (exchange_.upstream) co_return ForwardEnd::complete;
+  co_return co_await connect(fresh);
+}
+
 Task<ForwardEnd> Forward::connect(bool fresh) {
   Worker& worker = client_.worker_;
-  const std::shared_ptr<UpstreamShared> shared = exchange_.snapshot->upstream;
+  UpstreamServer& server = *exchange_.server;
 
   StealWaiter theft;
   theft.sleeper = &client_;
+  theft.server = &server;
   if (!fresh && worker.steal(theft)) {
     while (!theft.answered) {
       watch_client();
       client_.sleep_until(Instant::max());
       co_await client_.wakeup_;
     }
-    if (theft.connection && theft.connection->shared == shared) {
+    if (theft.connection) {
       exchange_.upstream = std::move(theft.connection);
       co_return ForwardEnd::complete;
     }
   }
 
-  if (shared->connections.bounded()) {
-    const ForwardEnd end = co_await wait_for_permit(shared->connections);
+  if (server.connections.bounded()) {
+    const ForwardEnd end = co_await wait_for_permit(server.connections);
     if (end != ForwardEnd::complete) co_return end;
   }
   // From here on the connection's object owns that permit.
-  exchange_.upstream = std::make_unique<UpstreamConnection>(worker.buffers, shared);
+  exchange_.upstream = std::make_unique<UpstreamConnection>(worker.buffers, server.shared_from_this());
   const Instant deadline = client_.now() + upstream_config().connect_timeout;
-  const std::vector<StreamEndpoint> endpoints = shared->endpoints();
+  const std::vector<StreamEndpoint> endpoints = server.endpoints();
+  std::string problem = "its name does not resolve";
   for (std::size_t i = 0; i < endpoints.size(); ++i) {
     // One that does not answer leaves the next ones their share of the time.
     const Duration share = (deadline - client_.now()) / static_cast<std::int64_t>(endpoints.size() - i);
     const boost::system::error_code error = co_await connect_to(endpoints[i], client_.now() + share);
     if (client_left()) co_return ForwardEnd::client_gone;
     if (!error) {
-      shared->ever_reached.store(true, std::memory_order_relaxed);
-      if (!shared->healthy.load(std::memory_order_relaxed))
-        shared->healthy.store(true, std::memory_order_relaxed);
+      server.note_reachable();
       co_return ForwardEnd::complete;
     }
+    problem = error == boost::asio::error::timed_out ? "connecting timed out" : error.message();
   }
   exchange_.upstream.reset();
+  server.note_unreachable(problem);
+  server.count_error(UpstreamErrorReason::connect);
   co_return ForwardEnd::connect_failed;
 }
 
@@ -155,7 +193,7 @@ Task<boost::system::error_code> Forward::connect_to(const StreamEndpoint& endpoi
   UpstreamConnection& connection = *exchange_.upstream;
   for (;;) {
     connection.close();
-    connection.stream = connection.shared->make_stream(client_.worker_.io());
+    connection.stream = connection.server->make_stream(client_.worker_.io());
     connection.stream->set_listener(&client_);
     connection.stream->start_connect(endpoint);
     while (!connection.stream->connect_result()) {
@@ -180,10 +218,21 @@ Task<boost::system::error_code> Forward::connect_to(const StreamEndpoint& endpoi
   }
 }
 
-void Forward::release_permit() {
+// The request is not at the server any more.
+void Forward::end_stay() {
+  if (!exchange_.in_flight) return;
+  exchange_.in_flight = false;
+  client_.worker_.counters.upstream_in_flight.subtract();
+  if (exchange_.route().upstream->several())
+    exchange_.server->in_flight.fetch_sub(1, std::memory_order_relaxed);
+}
+
+// Nor does it keep another from being there.
+void Forward::end_flight() {
+  end_stay();
   if (!exchange_.holds_permit) return;
   exchange_.holds_permit = false;
-  exchange_.snapshot->upstream->in_flight.release();
+  exchange_.route().upstream->in_flight->release();
 }
 
 // How long the server had the request, however that ended; of the last try where there were several.
@@ -203,7 +252,9 @@ void Forward::release_upstream(bool reusable) {
   auto connection = std::move(exchange_.upstream);
   if (!connection->stream) return;
   connection->stream->set_listener(nullptr);
-  if (reusable) client_.worker_.pool.put(std::move(connection), client_.now());
+  if (!reusable) return;
+  if (UpstreamPool* pool = client_.worker_.pool_of(*connection->server); pool != nullptr)
+    pool->put(std::move(connection), client_.now());
 }
 
 }  // namespace sekisho::proxy

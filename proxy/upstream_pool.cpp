@@ -4,14 +4,6 @@
 
 namespace sekisho::proxy {
 
-void UpstreamPool::configure(const std::shared_ptr<UpstreamShared>& server, std::size_t bound,
-                             Duration idle_timeout) {
-  if (server_ != server) close_all();
-  server_ = server;
-  bound_ = bound;
-  idle_timeout_ = idle_timeout;
-}
-
 std::unique_ptr<UpstreamConnection> UpstreamPool::take() {
   while (!idle_.empty()) {
     auto idle = std::move(idle_.back());
@@ -27,8 +19,7 @@ std::unique_ptr<UpstreamConnection> UpstreamPool::take() {
 }
 
 void UpstreamPool::put(std::unique_ptr<UpstreamConnection> connection, Instant now) {
-  if (connection->shared != server_ || connection->gone() || connection->eof || !connection->in.empty())
-    return;
+  if (connection->gone() || connection->eof || !connection->in.empty()) return;
   if (server_->connections.waiting() > 0) return;
   connection->reused = true;
   connection->idle_since = now;
@@ -48,13 +39,12 @@ void UpstreamPool::put(std::unique_ptr<UpstreamConnection> connection, Instant n
   resized();
 }
 
-std::unique_ptr<DetachedStream> UpstreamPool::give_away(const UpstreamShared* server) {
-  if (server_.get() != server) return nullptr;
+std::unique_ptr<DetachedStream> UpstreamPool::give_away() {
   auto connection = take();
   if (!connection) return nullptr;
   auto stream = connection->stream->detach();
   // The permit goes along with the stream; the connection object ends without it.
-  if (stream && connection->shared->connections.bounded()) connection->keeps_permit = false;
+  if (stream && connection->server->connections.bounded()) connection->keeps_permit = false;
   return stream;
 }
 

@@ -1,5 +1,5 @@
-// One worker's idle connections to the upstream: the newest is reused first, and their number is bounded over
-// all workers.
+// One worker's idle connections to one upstream server: the newest is reused first, and their number is
+// bounded over all workers.
 #pragma once
 
 #include <atomic>
@@ -13,35 +13,35 @@
 
 namespace sekisho::proxy {
 
-// How many each worker holds idle: written by its owner, read by the others (to bound the sum, and to know
-// whom to ask).
-struct alignas(64) IdleCount {
-  std::atomic<std::size_t> value{0};
-};
-
 // puma keeps a thread 0.2 s on each idle connection, hence last in, first out, and no more of them than are
 // useful. An idle connection has a read pending: the server's FIN takes it out of the pool, and no look at
 // the socket is needed before reuse.
 class UpstreamPool {
  public:
-  UpstreamPool(std::span<IdleCount> counts, std::size_t self, Counters& counters)
-      : counts_(counts), self_(self), counters_(counters) {}
+  UpstreamPool(std::shared_ptr<UpstreamServer> server, std::size_t self, Counters& counters)
+      : server_(std::move(server)), counts_(server_->idle_counts()), self_(self), counters_(counters) {}
+  ~UpstreamPool() { close_all(); }
+  UpstreamPool(const UpstreamPool&) = delete;
+  UpstreamPool& operator=(const UpstreamPool&) = delete;
 
-  // From a snapshot: bound on idle connections over all workers, and their idle time. Closes those of another
-  // server.
-  void configure(const std::shared_ptr<UpstreamShared>& server, std::size_t bound, Duration idle_timeout);
+  // From a snapshot: bound on the server's idle connections over all workers, and their idle time.
+  void configure(std::size_t bound, Duration idle_timeout) {
+    bound_ = bound;
+    idle_timeout_ = idle_timeout;
+  }
+  const std::shared_ptr<UpstreamServer>& server() const { return server_; }
 
   // The newest idle one, or nullptr.
   std::unique_ptr<UpstreamConnection> take();
   // Keeps it for reuse (above the bound too, until the next tick: docs/decisions/0004), or closes it where
-  // it failed or said more than was asked, the server changed, or someone waits for a connection permit.
+  // it failed or said more than was asked, or someone waits for a connection permit.
   void put(std::unique_ptr<UpstreamConnection> connection, Instant now);
   // For another worker: the newest one, its connection permit going along; null for none.
-  std::unique_ptr<DetachedStream> give_away(const UpstreamShared* server);
+  std::unique_ptr<DetachedStream> give_away();
   // Closes what was idle too long or stands above the bound; from the tick.
   void expire(Instant now);
   void close_all();
-  // A worker other than this one that has idle connections; counts_.size() when there is none.
+  // The worker other than this one that has most idle connections; counts_.size() when none has any.
   std::size_t richest_peer() const;
 
  private:
@@ -57,10 +57,10 @@ class UpstreamPool {
   void resized();
   std::size_t total_idle() const;
 
+  std::shared_ptr<UpstreamServer> server_;
   std::span<IdleCount> counts_;
   std::size_t self_;
   Counters& counters_;
-  std::shared_ptr<UpstreamShared> server_;
   std::size_t bound_ = 8;
   Duration idle_timeout_ = std::chrono::seconds(15);
   std::vector<std::unique_ptr<Idle>> idle_;   // oldest first

@@ -30,7 +30,6 @@ Worker::Worker(WorkerGroup& group, unsigned index, AccessLogLane& lane)
     : log(lane),
       buffers(*group.budget, counters.buffer_bytes),
       wheel(std::chrono::steady_clock::now()),
-      pool(group.idle_counts, index, counters),
       scratch(least_scratch + fields_of_ours),
       group_(group),
       index_(index) {
@@ -42,7 +41,7 @@ Worker::Worker(WorkerGroup& group, unsigned index, AccessLogLane& lane)
 Worker::~Worker() {
   steal_waiters_.clear();
   for (ClientConnection* client : clients_) delete client;
-  pool.close_all();
+  pools_.clear();
 }
 
 void Worker::run() {
@@ -69,7 +68,7 @@ void Worker::tick() {
       to_ms(std::chrono::system_clock::now().time_since_epoch()) - to_ms(now_.time_since_epoch());
   last_turn_.store(now_.time_since_epoch().count(), std::memory_order_relaxed);
   wheel.turn(now_);
-  pool.expire(now_);
+  for (const auto& pool : pools_) pool->expire(now_);
   buffers.trim();
   log.flush();
   arm_tick();
@@ -111,35 +110,46 @@ void Worker::random(std::uint64_t (&words)[2]) {
   }
 }
 
+UpstreamPool* Worker::pool_of(const UpstreamServer& server) {
+  for (const auto& pool : pools_) {
+    if (pool->server().get() == &server) return pool.get();
+  }
+  return nullptr;
+}
+
 bool Worker::steal(StealWaiter& waiter) {
-  const std::size_t richest = pool.richest_peer();
+  UpstreamPool* pool = pool_of(*waiter.server);
+  const std::size_t richest = pool == nullptr ? group_.workers.size() : pool->richest_peer();
   if (richest >= group_.workers.size()) return false;
   Worker& peer = *group_.workers[richest];
   steal_waiters_.push_back(waiter);
-  boost::asio::post(peer.io(),
-                    [this, &peer, server = snapshot_->upstream] { peer.answer_steal(*this, server); });
+  boost::asio::post(peer.io(), [this, &peer, server = pool->server()] { peer.answer_steal(*this, server); });
   return true;
 }
 
-void Worker::answer_steal(Worker& asker, const std::shared_ptr<UpstreamShared>& server) {
-  boost::asio::post(asker.io(), [&asker, stream = pool.give_away(server.get()), server]() mutable {
+void Worker::answer_steal(Worker& asker, const std::shared_ptr<UpstreamServer>& server) {
+  UpstreamPool* pool = pool_of(*server);
+  auto stream = pool == nullptr ? nullptr : pool->give_away();
+  boost::asio::post(asker.io(), [&asker, stream = std::move(stream), server]() mutable {
     asker.receive_stolen(std::move(stream), server);
   });
 }
 
-void Worker::receive_stolen(std::unique_ptr<DetachedStream> stream, std::shared_ptr<UpstreamShared> server) {
+void Worker::receive_stolen(std::unique_ptr<DetachedStream> stream, std::shared_ptr<UpstreamServer> server) {
   touch();
   std::unique_ptr<UpstreamConnection> connection;
   if (stream) {
-    connection = std::make_unique<UpstreamConnection>(buffers, std::move(server));
+    connection = std::make_unique<UpstreamConnection>(buffers, server);
     connection->stream = stream->attach(io_);
     connection->reused = true;
   }
-  if (steal_waiters_.empty()) {
-    if (connection) pool.put(std::move(connection), now_);
+  const auto at = std::ranges::find(steal_waiters_, server.get(), &StealWaiter::server);
+  if (at == steal_waiters_.end()) {
+    UpstreamPool* pool = pool_of(*server);
+    if (connection && pool != nullptr) pool->put(std::move(connection), now_);
     return;
   }
-  StealWaiter& waiter = steal_waiters_.front();
+  StealWaiter& waiter = *at;
   waiter.unlink();
   waiter.connection = std::move(connection);
   waiter.answered = true;
@@ -169,9 +179,28 @@ void Worker::switch_snapshot(std::unique_ptr<Snapshot> snapshot) {
   const std::size_t wanted =
       std::max<std::size_t>(config.client.max_header_bytes, least_scratch) + fields_of_ours;
   if (scratch.capacity() < wanted) scratch = HeadBuffer(wanted);
-  const std::uint64_t in_flight = config.upstream->max_in_flight;
-  const std::size_t bound = in_flight != 0 ? in_flight : std::max<std::size_t>(group_.workers.size(), 8);
-  pool.configure(snapshot_->upstream, bound, config.upstream->idle_timeout);
+  configure_pools();
+}
+
+// The idle connections of a server that no upstream names any more are closed; those in use are when their
+// exchange ends.
+void Worker::configure_pools() {
+  std::vector<std::unique_ptr<UpstreamPool>> kept;
+  for (const Route& route : snapshot_->routes) {
+    const std::uint64_t in_flight = route.upstream_config->max_in_flight;
+    const std::size_t servers = route.upstream->servers.size();
+    const std::size_t share = (in_flight + servers - 1) / servers;
+    const std::size_t bound = in_flight != 0 ? share : std::max<std::size_t>(group_.workers.size(), 8);
+    for (const auto& server : route.upstream->servers) {
+      const auto has = [&](const auto& pool) { return pool != nullptr && pool->server() == server; };
+      if (std::ranges::any_of(kept, has)) continue;
+      const auto at = std::ranges::find_if(pools_, has);
+      kept.push_back(at != pools_.end() ? std::move(*at)
+                                        : std::make_unique<UpstreamPool>(server, index_, counters));
+      kept.back()->configure(bound, route.upstream_config->idle_timeout);
+    }
+  }
+  pools_ = std::move(kept);
 }
 
 void Worker::announce_drain() {

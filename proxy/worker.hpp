@@ -30,16 +30,16 @@ enum class DrainPhase : std::uint8_t { serving, announced, closing };
 
 // What all workers see of each other. Immutable once they run, but for the atomics.
 struct WorkerGroup {
-  std::vector<IdleCount> idle_counts;
   std::unique_ptr<BufferBudget> budget;
   std::vector<std::unique_ptr<Worker>> workers;  // last: they use what stands above until they are gone
 };
 
-// A connection that waits for another worker's idle upstream connection.
+// A connection that waits for another worker's idle connection to `server`.
 // Unlinks itself when its coroutine ends.
 struct StealWaiter
     : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
   ClientConnection* sleeper = nullptr;
+  const UpstreamServer* server = nullptr;
   bool answered = false;
   std::unique_ptr<UpstreamConnection> connection;
 };
@@ -72,9 +72,13 @@ class Worker {
   std::unique_ptr<Exchange> borrow_exchange();
   void give_back(std::unique_ptr<Exchange> exchange);
 
-  // Asks the worker with the most idle connections for one; false when nobody has any. The waiter is rung
-  // when answered.
+  // This worker's idle connections to `server`; nullptr once no upstream names it any more.
+  UpstreamPool* pool_of(const UpstreamServer& server);
+  // Asks the worker with the most idle connections to the waiter's server for one; false when nobody has any.
+  // The waiter is rung when answered.
   bool steal(StealWaiter& waiter);
+  // Counts up: for what is done in turn.
+  unsigned next_turn() { return turn_++; }
   // 128 random bits for a request id.
   void random(std::uint64_t (&words)[2]);
 
@@ -111,14 +115,14 @@ class Worker {
   AccessLogLane& log;
   BufferPool buffers;
   DeadlineWheel wheel;
-  UpstreamPool pool;
   HeadBuffer scratch;  // used up within one step
 
  private:
   void arm_tick();
   void tick();
-  void answer_steal(Worker& asker, const std::shared_ptr<UpstreamShared>& server);
-  void receive_stolen(std::unique_ptr<DetachedStream> stream, std::shared_ptr<UpstreamShared> server);
+  void answer_steal(Worker& asker, const std::shared_ptr<UpstreamServer>& server);
+  void receive_stolen(std::unique_ptr<DetachedStream> stream, std::shared_ptr<UpstreamServer> server);
+  void configure_pools();
 
   WorkerGroup& group_;
   const unsigned index_;
@@ -129,10 +133,12 @@ class Worker {
   SnapshotRef snapshot_;
   DrainPhase phase_ = DrainPhase::serving;
   Instant drain_deadline_ = Instant::max();
+  std::vector<std::unique_ptr<UpstreamPool>> pools_;  // one for each server of the snapshot
   std::vector<std::unique_ptr<Exchange>> spare_exchanges_;
   boost::intrusive::list<StealWaiter, boost::intrusive::constant_time_size<false>> steal_waiters_;
   std::vector<ClientConnection*> clients_;
   std::uint64_t random_state_[4];
+  unsigned turn_ = 0;
   std::atomic<std::uint64_t> placed_{0};   // by the accepting thread
   std::atomic<std::uint64_t> removed_{0};  // by this worker
   std::atomic<std::int64_t> last_turn_{0};

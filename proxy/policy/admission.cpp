@@ -8,6 +8,7 @@ void Admission::reset() {
   client = {};
   peer_trusted = false;
   authority = {};
+  route = -1;
   origin_target = {};
   limit = -1;
   limit_name = {};

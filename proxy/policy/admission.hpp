@@ -33,7 +33,8 @@ struct Admission {
   config::IpAddress client;                // derived (client_ip)
   bool peer_trusted = false;
   std::string_view
-      authority;  // host[:port] that was admitted, as the client wrote it (Host, or absolute-form's)
+      authority;   // host[:port] that was admitted, as the client wrote it (Host, or absolute-form's)
+  int route = -1;  // index, in the file's order, of the route that it goes by; -1: the top level
   std::string_view origin_target;  // path and query byte for byte: the target in origin-form ("*" stays)
 
   int limit = -1;               // index, in the file's order, of the limit that refused (or whose ban did)

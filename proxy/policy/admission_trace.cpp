@@ -98,8 +98,15 @@ void AdmissionTrace::host(const HostJudgement& judgement, const config::Action& 
   }
 }
 
-void AdmissionTrace::path(const PathReadings& readings) {
+void AdmissionTrace::route(std::size_t index, const Match& match, const MatchSource& source) {
+  trace_.step(fmt::format("route {}", index + 1), match.explain(source, false));
+}
+
+void AdmissionTrace::top_route() {
   trace_.step("route", "the top-level upstream");
+}
+
+void AdmissionTrace::path(const PathReadings& readings) {
   trace_.step("path", escaped(readings.usual()));
   for (const std::string_view reading : readings.all().subspan(1)) {
     trace_.detail(fmt::format("or {}", escaped(reading)));

@@ -27,6 +27,8 @@ class AdmissionTrace final : public HopObserver {
   void probe();
   void host(const HostJudgement& judgement, const config::Action& action, bool shadow);
   void path(const PathReadings& readings);
+  void route(std::size_t index, const Match& match, const MatchSource& source);
+  void top_route();
   void exempt(const Match& match, const MatchSource& source);
   void banned(const CompiledLimit& limit, const Admission& admission);
   void limits(std::span<const CompiledLimit> limits, std::span<const Judge::Matched> matched,

@@ -27,6 +27,21 @@ std::vector<Match> compile_all(const std::vector<config::Match>& matches, config
   return result;
 }
 
+std::vector<Match> compile_routes(const config::Config& config, config::Diagnostics& diagnostics) {
+  std::vector<Match> result;
+  result.reserve(config.routes.size());
+  for (const config::Route& route : config.routes) result.push_back(Match::compile(route.match, diagnostics));
+  return result;
+}
+
+config::Texts names_of_routes(const config::Config& config) {
+  config::Texts names;
+  for (const config::Route& route : config.routes) {
+    if (route.match.hosts) names.insert(names.end(), route.match.hosts->begin(), route.match.hosts->end());
+  }
+  return names;
+}
+
 // Path and query as the upstream gets them (RFC 9112, section 3.2.1): absolute-form may have left the path
 // out.
 void set_origin_target(const Request& request, const RequestTarget& target, Admission& out) {
@@ -47,7 +62,8 @@ class Engine::Impl {
         states_(states),
         client_address_(ClientAddress::compile(config_->client_ip, diagnostics)),
         neighbours_(neighbours(diagnostics)),
-        hosts_(HostGuard::compile(config_->hosts, {}, diagnostics)),
+        hosts_(HostGuard::compile(config_->hosts, names_of_routes(*config_), diagnostics)),
+        routes_(compile_routes(*config_, diagnostics)),
         exempt_(compile_all(config_->exempt, diagnostics)),
         limits_(compile_limits(*config_, states_, diagnostics)),
         judge_(limits_, states_, worker, config_->shadow) {
@@ -63,6 +79,7 @@ class Engine::Impl {
  private:
   bool is_probe(const Request& request, const RequestTarget& target, bool peer_trusted) const;
   bool judge_host(const Request& request, Admission& out, std::string_view& host, AdmissionTrace* trace);
+  void choose_route(const MatchSource& source, Admission& out, AdmissionTrace* trace) const;
   bool is_exempt(const MatchSource& source, AdmissionTrace* trace) const;
   bool judge_bans(const MatchSource& source, KeySource key, ratelimit::Instant now, Admission& out,
                   AdmissionTrace* trace);
@@ -74,6 +91,7 @@ class Engine::Impl {
   ClientAddress client_address_;
   NetworkSet neighbours_;
   HostGuard hosts_;
+  std::vector<Match> routes_;
   std::vector<Match> exempt_;
   std::vector<CompiledLimit> limits_;
   Judge judge_;
@@ -116,6 +134,15 @@ bool Engine::Impl::judge_host(const Request& request, Admission& out, std::strin
   out.outcome = Outcome::host_rejected;
   out.action = &config_->hosts.action;
   return false;
+}
+
+// The first that matches. A path that can be read in several ways goes by any of them, as a limit does.
+void Engine::Impl::choose_route(const MatchSource& source, Admission& out, AdmissionTrace* trace) const {
+  for (std::size_t i = 0; i < routes_.size() && out.route < 0; ++i) {
+    if (routes_[i].holds(source)) out.route = static_cast<int>(i);
+    if (trace != nullptr) trace->route(i, routes_[i], source);
+  }
+  if (trace != nullptr && out.route < 0) trace->top_route();
 }
 
 bool Engine::Impl::is_exempt(const MatchSource& source, AdmissionTrace* trace) const {
@@ -170,12 +197,15 @@ void Engine::Impl::admit(const Request& request, ratelimit::Instant now, Admissi
     return;
   }
   std::string_view host;
-  if (!judge_host(request, out, host, trace)) return;
-  if (limits_.empty() && exempt_.empty() && trace == nullptr) return;
+  const bool host_admitted = judge_host(request, out, host, trace);
+  if (out.outcome != Outcome::proxied) return;
+  if (limits_.empty() && exempt_.empty() && routes_.empty() && trace == nullptr) return;
 
   paths_.read(request.target);
   if (trace != nullptr) trace->path(paths_);
   const MatchSource source{&request, &paths_, out.client, host};
+  choose_route(source, out, trace);
+  if (!host_admitted) return;
   if (is_exempt(source, trace)) return;
 
   if (names_host_) {

@@ -15,6 +15,10 @@ std::shared_ptr<const Config> good(const Loaded& loaded) {
   return loaded.config ? loaded.config : std::make_shared<const Config>();
 }
 
+std::shared_ptr<const Config> good_yaml(std::string_view yaml) {
+  return good(load_yaml(yaml));
+}
+
 std::vector<std::string> values(const Texts& texts) {
   std::vector<std::string> result;
   for (const Text& text : texts) result.push_back(text.value);
@@ -184,6 +188,45 @@ TEST(Values, TheFleetSharesARate) {
   EXPECT_EQ(quota(1), (ratelimit::Quota{3, 4min, 3}));
   EXPECT_EQ(quota(2), (ratelimit::Quota{10, 1s, 10}));
   EXPECT_EQ(quota(3), (ratelimit::Quota{10, 4s, 5}));
+}
+
+TEST(Values, ARouteSaysWhatDiffersFromTheTop) {
+  const auto config = good_yaml(
+      "upstream: {servers: [a:1, b:1], max_in_flight: 9, response_timeout: 7s, buffer: {total: 64MiB}}\n"
+      "client: {max_body_bytes: 1MiB, body_timeout: 3s}\n"
+      "routes:\n"
+      "- {match: {paths: /imports/**}, client: {max_body_bytes: 2GiB}, upstream: {response_timeout: 5min}}\n"
+      "- {match: {hosts: a.example.jp}, upstream: c:1}\n");
+  ASSERT_EQ(config->routes.size(), 2U);
+  const Route& imports = config->routes[0];
+  EXPECT_FALSE(imports.own_servers);
+  EXPECT_EQ(imports.upstream.servers.size(), 2U);
+  EXPECT_EQ(imports.upstream.response_timeout, 5min);
+  EXPECT_EQ(imports.client.max_body_bytes, 2 * GiB);
+  EXPECT_EQ(imports.client.body_timeout, 3s);
+  const Route& feature = config->routes[1];
+  EXPECT_TRUE(feature.own_servers);
+  ASSERT_EQ(feature.upstream.servers.size(), 1U);
+  EXPECT_EQ(feature.upstream.servers[0].text, "c:1");
+  EXPECT_EQ(feature.upstream.max_in_flight, 9U);
+  EXPECT_EQ(feature.upstream.response_timeout, 7s);
+  EXPECT_EQ(feature.client.max_body_bytes, 1 * MiB);
+  EXPECT_EQ(config->buffer_total(), 64 * MiB);
+}
+
+TEST(Values, WithoutATopLevelUpstreamTheLastRouteBoundsTheBuffers) {
+  const auto config = good_yaml(
+      "routes:\n"
+      "- {match: {hosts: a.example.jp}, upstream: c:1}\n"
+      "- {upstream: {servers: d:1, buffer: {total: 256MiB}}}\n");
+  EXPECT_EQ(config->buffer_total(), 256 * MiB);
+}
+
+TEST(Values, AnErrorPageIsOfTheTypeThatItLooksLike) {
+  const auto config = good_yaml("upstream: a:1\nerror_pages: {502: <h1>Sorry</h1>, 503: back soon}\n");
+  ASSERT_EQ(config->error_pages.size(), 2U);
+  EXPECT_EQ(config->error_pages[0].content_type, "text/html; charset=utf-8");
+  EXPECT_EQ(config->error_pages[1].content_type, "text/plain; charset=utf-8");
 }
 
 }  // namespace

@@ -77,7 +77,7 @@ TEST(Finish, GivesBackWhatADrainKeptFromTheUpstream) {
   ASSERT_TRUE(origin.has_one());
   const int queued = connect_to(server.port());
   ::send(queued, request.data(), request.size(), MSG_NOSIGNAL);
-  ASSERT_TRUE(comes_true([&] { return server.upstream().in_flight.waiting() == 1; }));
+  ASSERT_TRUE(comes_true([&] { return server.upstream().in_flight->waiting() == 1; }));
   EXPECT_EQ(server.server().stop(), 2u);
   // Of five: the one that the upstream had is spent, the one that still waited for it is not.
   EXPECT_EQ(left(server), 4);

@@ -18,7 +18,10 @@ class MetricsPage : public testing::Test {
  protected:
   MetricsPage() {
     sources_.workers = {&workers_[0], &workers_[1]};
-    sources_.upstream = &upstream_;
+    upstream_->servers = {server_};
+    upstream_->in_flight = std::make_shared<Permits>(0);
+    upstreams_.routes = {upstream_};
+    sources_.upstreams = &upstreams_;
     sources_.version = "1.2.3";
     sources_.revision = "abc";
     sources_.now = ratelimit::Instant(1h);
@@ -29,7 +32,9 @@ class MetricsPage : public testing::Test {
   }
 
   Counters workers_[2];
-  UpstreamShared upstream_{"app.internal:3000", 0, 512};
+  std::shared_ptr<UpstreamServer> server_ = std::make_shared<UpstreamServer>("app.internal:3000", 512, 1);
+  std::shared_ptr<Upstream> upstream_ = std::make_shared<Upstream>();
+  Upstreams upstreams_;
   MetricsSources sources_;
 };
 
@@ -73,11 +78,12 @@ TEST_F(MetricsPage, TunnelsHaveNoDuration) {
 }
 
 TEST_F(MetricsPage, TheUpstreamBearsItsServersName) {
-  workers_[1].upstream_errors[0].add(2);
-  workers_[0].upstream_active.add(6);
+  server_->count_error(UpstreamErrorReason::connect);
+  server_->count_error(UpstreamErrorReason::connect);
+  workers_[0].upstream_in_flight.add(6);
   EXPECT_THAT(page(), HasSubstr("sekisho_upstream_healthy{server=\"app.internal:3000\"} 0\n"))
       << "never reached";
-  upstream_.ever_reached = true;
+  server_->note_reachable();
   EXPECT_THAT(page(), HasSubstr("sekisho_upstream_healthy{server=\"app.internal:3000\"} 1\n"));
   EXPECT_THAT(
       page(),

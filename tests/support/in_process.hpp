@@ -20,7 +20,7 @@
 #include "proxy/policy/engine.hpp"
 #include "proxy/policy/limit_states.hpp"
 #include "proxy/server.hpp"
-#include "proxy/upstream_shared.hpp"
+#include "proxy/upstreams.hpp"
 
 namespace sekisho::test {
 
@@ -95,21 +95,18 @@ class InProcessServer {
     if (!loaded_.config)
       throw std::runtime_error(loaded_.diagnostics.format(loaded_.diagnostics.all().front()));
     log_ = std::make_unique<proxy::AccessLog>(loaded_.config->log, workers);
-    upstream_ = std::make_shared<proxy::UpstreamShared>("origin", loaded_.config->upstream->max_in_flight,
-                                                        loaded_.config->upstream->max_connections);
+    upstreams_ = proxy::make_upstreams(*loaded_.config, workers, nullptr);
     const sockaddr_in address = loopback(upstream_port);
-    upstream_->set_endpoints({proxy::StreamEndpoint(&address, sizeof address)});
+    upstream().servers.front()->set_endpoints({proxy::StreamEndpoint(&address, sizeof address)});
     const auto now = std::chrono::steady_clock::now();
     config::Diagnostics diagnostics;
     auto set = states_.prepare(*loaded_.config, now, diagnostics);
     std::vector<std::unique_ptr<proxy::Snapshot>> snapshots;
     for (unsigned i = 0; i < workers; ++i) {
-      auto snapshot = std::make_unique<proxy::Snapshot>();
-      snapshot->config = loaded_.config;
-      snapshot->engine = policy::Engine::compile(loaded_.config, set, i, diagnostics);
-      snapshot->upstream = upstream_;
-      if (!snapshot->engine) throw std::runtime_error(diagnostics.format(diagnostics.all().front()));
-      snapshots.push_back(std::move(snapshot));
+      auto engine = policy::Engine::compile(loaded_.config, set, i, diagnostics);
+      if (!engine) throw std::runtime_error(diagnostics.format(diagnostics.all().front()));
+      snapshots.push_back(
+          std::make_unique<proxy::Snapshot>(loaded_.config, std::move(engine), upstreams_, 1));
     }
     states_.commit(*loaded_.config, std::move(set), now);
     server_ = std::make_unique<proxy::Server>(*loaded_.config, workers, *log_);
@@ -119,7 +116,7 @@ class InProcessServer {
   }
   std::uint16_t port() const { return port_; }
   proxy::Server& server() { return *server_; }
-  proxy::UpstreamShared& upstream() { return *upstream_; }
+  const proxy::Upstream& upstream() { return upstreams_->main(); }
   // One more engine over the limits' states, to see what the workers left there.
   std::unique_ptr<policy::Engine> engine() {
     config::Diagnostics diagnostics;
@@ -130,7 +127,7 @@ class InProcessServer {
   config::Loaded loaded_;
   policy::LimitStates states_;
   std::unique_ptr<proxy::AccessLog> log_;
-  std::shared_ptr<proxy::UpstreamShared> upstream_;
+  std::shared_ptr<const proxy::Upstreams> upstreams_;
   std::unique_ptr<proxy::Server> server_;
   std::uint16_t port_ = 0;
 };

@@ -1,0 +1,100 @@
+// What all workers and the control thread share about one upstream server: its address, whether it answers,
+// its permits and its failures. Kept over reloads as long as its upstream still names it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "proxy/permits.hpp"
+#include "proxy/socket_stream.hpp"
+
+namespace sekisho::proxy {
+
+// How many idle connections to a server a worker holds: written by its owner, read by the others (to bound
+// the sum, and to know whom to ask).
+struct alignas(64) IdleCount {
+  std::atomic<std::size_t> value{0};
+};
+
+enum class UpstreamErrorReason : std::uint8_t { connect, timeout, reset, bad_response };
+inline constexpr std::size_t upstream_error_reason_count = 4;
+
+// Thread-safe, but for make_stream, which is set before the first connection.
+class UpstreamServer : public std::enable_shared_from_this<UpstreamServer> {
+ public:
+  UpstreamServer(std::string server_text, std::uint64_t max_connections, unsigned workers)
+      : text(std::move(server_text)), connections(max_connections), idle_(workers) {}
+
+  // The addresses the server's name stands for now; empty: it does not resolve (a down server). set_endpoints
+  // is called by the control thread (resolver).
+  void set_endpoints(std::vector<StreamEndpoint> endpoints) {
+    std::lock_guard lock(mutex_);
+    endpoints_ = std::move(endpoints);
+  }
+  std::vector<StreamEndpoint> endpoints() const {
+    std::lock_guard lock(mutex_);
+    return endpoints_;
+  }
+
+  // Down while it refuses or times out connecting (told by the traffic and by the health checks alike), or
+  // while the health checks by path find it ill. A slow answer is never down.
+  bool healthy() const {
+    return reachable_.load(std::memory_order_relaxed) && well_.load(std::memory_order_relaxed);
+  }
+  // Whether it was once reached, and still is.
+  bool can_serve() const { return ever_reached_.load(std::memory_order_relaxed) && healthy(); }
+  // A connection was made, or could not be (`reason` says why). Changes are said in the log; from any thread.
+  void note_reachable() {
+    if (!ever_reached_.load(std::memory_order_relaxed)) ever_reached_.store(true, std::memory_order_relaxed);
+    if (!reachable_.load(std::memory_order_relaxed) || !said_.load(std::memory_order_relaxed))
+      say_reachable();
+  }
+  void note_unreachable(std::string_view reason);
+  // What the health checks by path came to, after as many as the configuration asks for.
+  void note_well(bool well, std::string_view reason);
+  // The state of another server object that stood for the same server, or the benefit of the doubt that a
+  // reload gives to a server that nobody has checked yet.
+  void inherit(const UpstreamServer& before);
+  void presume_reached() { ever_reached_.store(true, std::memory_order_relaxed); }
+  bool ever_reached() const { return ever_reached_.load(std::memory_order_relaxed); }
+
+  // Failures are rare enough to share one line.
+  void count_error(UpstreamErrorReason reason) {
+    errors_[static_cast<std::size_t>(reason)].fetch_add(1, std::memory_order_relaxed);
+  }
+  std::uint64_t errors(UpstreamErrorReason reason) const {
+    return errors_[static_cast<std::size_t>(reason)].load(std::memory_order_relaxed);
+  }
+
+  std::span<IdleCount> idle_counts() { return idle_; }
+
+  const std::string text;  // as in the file: the label and the log's `upstream`
+  // What its connections are made of; another in tests, which put faults under it.
+  std::function<Stream::Ptr(asio::io_context&)> make_stream = SocketStream::create;
+  Permits connections;  // max_connections
+  // Requests at it; kept only where its upstream has several servers to choose from.
+  alignas(64) std::atomic<std::int64_t> in_flight{0};
+
+ private:
+  void say_reachable();
+
+  mutable std::mutex mutex_;
+  std::vector<StreamEndpoint> endpoints_;
+  std::atomic<bool> ever_reached_{false};
+  std::atomic<bool> reachable_{true};
+  std::atomic<bool> well_{true};
+  std::atomic<bool> said_{false};  // whether the log said that it is up, or down
+  std::array<std::atomic<std::uint64_t>, upstream_error_reason_count> errors_{};
+  std::vector<IdleCount> idle_;
+};
+
+}  // namespace sekisho::proxy
