@@ -1,5 +1,5 @@
-# A real Rails application in one file, for the end-to-end tests: pages, a form, JSON, an upload, an event stream
-# and an ActionCable echo. Needs Debian's ruby-rails, ruby-actioncable and puma; no database.
+# A real Rails application in one file, for the end-to-end tests: pages, a form, JSON, uploads, downloads, an event stream,
+# an ActionCable echo, and a page that uses all of them in a browser. Needs Debian's ruby-rails, ruby-actioncable and puma; no database.
 #
 #   puma -b tcp://127.0.0.1:3000 -t 5:5 tests/rails/config.ru
 #
@@ -43,6 +43,7 @@ class TestApplication < Rails::Application
   config.action_cable.disable_request_forgery_protection = true
   config.action_cable.cable = {"adapter" => "async"}
   config.middleware.insert_before 0, RequestLog
+  config.middleware.use Rack::Deflater, if: ->(env, *) { env["PATH_INFO"] == "/compressed" }
 
   routes.append do
     root to: "pages#index"
@@ -53,16 +54,24 @@ class TestApplication < Rails::Application
     get "/empty" => "pages#empty"
     get "/cached" => "pages#cached"
     get "/slow" => "pages#slow"
+    get "/download" => "pages#download"
+    get "/compressed" => "pages#compressed"
+    get "/refused" => "pages#refused"
+    get "/browser" => "browser#page"
+    get "/browser/done" => "browser#wait"
+    post "/browser/done" => "browser#done"
     get "/api/articles" => "api#index"
     post "/api/articles" => "api#create"
     post "/articles" => "pages#create"
     post "/upload" => "pages#upload"
+    put "/store" => "pages#store"
     get "/events" => "events#index"
+    mount Rack::Files.new(__dir__), at: "/files"
   end
 end
 
 class PagesController < ActionController::Base
-  protect_from_forgery with: :exception, except: :upload
+  protect_from_forgery with: :exception, except: [:upload, :store]
 
   def index
     render inline: "<!doctype html><title>Station</title><h1>Welcome</h1><p><%= request.host %></p>"
@@ -95,10 +104,46 @@ class PagesController < ActionController::Base
     render plain: "slept"
   end
 
+  # As many bytes as asked for, which a client can check: each is the last digit of its place.
+  def download
+    size = params.require(:bytes).to_i
+    response.headers["Last-Modified"] = Time.now.httpdate  # or Rack::ETag would hash it all
+    render body: ("0123456789" * (size / 10 + 1))[0, size], content_type: "application/octet-stream"
+  end
+
+  def compressed = render(plain: "the same line again and again\n" * 1000)
+
+  # What an application says that has no WebSocket there.
+  def refused = render(plain: "no WebSocket here", status: params.require(:status).to_i)
+
+  def store
+    content = request.body.read
+    render json: {size: content.bytesize, sha256: Digest::SHA256.hexdigest(content)}
+  end
+
   def upload
     file = params.require(:file)
     content = file.read
     render json: {name: file.original_filename, size: content.bytesize, sha256: Digest::SHA256.hexdigest(content)}
+  end
+end
+
+# A page that does what pages do, and a picture on it that comes when its script is done.
+class BrowserController < ActionController::Base
+  PAGE = File.read(File.join(__dir__, "browser.html.erb"))
+  FINISHED = Queue.new
+  protect_from_forgery with: :exception, except: :done
+
+  def page = render(inline: PAGE)
+
+  def wait
+    FINISHED.pop
+    head :no_content
+  end
+
+  def done
+    FINISHED.push(true)
+    head :no_content
   end
 end
 
@@ -135,6 +180,9 @@ end
 
 class EchoChannel < ApplicationCable::Channel
   def echo(data) = transmit({echo: data["text"]})
+
+  # The server closes, as it does with a session that ended.
+  def leave(data) = connection.close(reason: data["reason"], reconnect: false)
 end
 
 TestApplication.initialize!
