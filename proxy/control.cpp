@@ -16,6 +16,7 @@
 #include "proxy/admin_server.hpp"
 #include "proxy/diagnostic_log.hpp"
 #include "proxy/drain.hpp"
+#include "proxy/memory_return.hpp"
 #include "proxy/metrics.hpp"
 #include "proxy/process_signals.hpp"
 #include "proxy/running_configuration.hpp"
@@ -71,6 +72,9 @@ class Control : public AdminBackend {
       metrics_server_.emplace(io_, *config.metrics, AdminScope::metrics_only, std::string(), *this);
     health_.watch(config, running_.upstreams());
     wait_for_addresses();
+    std::vector<const Count*> held;
+    for (unsigned i = 0; i < workers; ++i) held.push_back(&server_->counters(i).buffer_bytes);
+    memory_return_.emplace(std::move(held));
     server_->start(running_.snapshots());
     ProcessSignals signals(
         io_, {[this] { reload(); }, [this] { reopen_logs(); }, [this](const char* name) { end(name); }});
@@ -274,6 +278,7 @@ class Control : public AdminBackend {
       swept_ = now;
       states_.sweep(now);
     }
+    memory_return_->look(now);
     timer_.expires_after(tick);
     timer_.async_wait([this](boost::system::error_code error) {
       if (!error) turn();
@@ -319,6 +324,7 @@ class Control : public AdminBackend {
   Clock::time_point looked_for_ended_bans_ = Clock::now();
   std::optional<AccessLog> access_log_;
   std::optional<Server> server_;
+  std::optional<MemoryReturn> memory_return_;
   std::optional<AdminServer> admin_, metrics_server_;
   HealthChecker health_{io_};
   std::optional<Drain> drain_;

@@ -1,0 +1,32 @@
+// Gives memory that a burst needed back to the system.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <vector>
+
+#include "proxy/counters.hpp"
+
+namespace sekisho::proxy {
+
+// malloc keeps what is freed, and each thread's for that thread: bursts of slow readers that meet one worker
+// after the other would add up to workers times upstream.buffer.total. Control thread; a worker that needs
+// memory from malloc at that very moment waits for it, some milliseconds where 64 MiB are given back.
+class MemoryReturn {
+ public:
+  // Watches what each worker holds in buffers; the counts outlive this.
+  explicit MemoryReturn(std::vector<const Count*> held);
+
+  // Gives back where a worker holds much less than it did; at most once a second.
+  void look(std::chrono::steady_clock::time_point now);
+
+ private:
+  struct Worker {
+    const Count* held;
+    std::uint64_t most;  // since memory was last given back
+  };
+  std::vector<Worker> workers_;
+  std::chrono::steady_clock::time_point next_{};
+};
+
+}  // namespace sekisho::proxy
