@@ -68,9 +68,14 @@ class Process:
         self.folder = self._folder.name
         self.out_path = os.path.join(self.folder, "stdout")
         self.err_path = os.path.join(self.folder, "stderr")
+        self._command, self._environment = command, {**os.environ, **(environment or {})}
+        self.start()
+
+    def start(self):
+        """Starts the command, or starts it again once it has ended: the output is appended."""
         with open(self.out_path, "ab") as out, open(self.err_path, "ab") as err:
             self.child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env={**os.environ, **(environment or {})}
+                self._command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=self._environment
             )
 
     def out(self):
@@ -116,6 +121,10 @@ class Process:
                 if line.startswith("VmRSS:"):
                     return int(line.split()[1])
         raise AssertionError("no VmRSS")
+
+    def descriptors(self):
+        """How many are open."""
+        return len(os.listdir(f"/proc/{self.child.pid}/fd"))
 
     def stop(self):
         """Ends the process without ceremony and forgets its folder."""

@@ -131,6 +131,13 @@ class Puma(Process):
         super().__init__(command, {"REQUEST_LOG": self.log_path, "RAILS_ENV": "production"}, folder)
         self.wait_ready(lambda: accepts(self.address), "puma", 60)
 
+    def restart(self, number):
+        """Ended by the signal, and started again where it was."""
+        self.signal(number)
+        self.wait(40)
+        self.start()
+        self.wait_ready(lambda: accepts(self.address), "puma", 60)
+
     def requests(self):
         """What reached the application so far: a list of {method, path, query, fields}."""
         with open(self.log_path, encoding="utf-8") as file:

@@ -12,6 +12,14 @@ _MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10
 
 
+class NoUpgrade(AssertionError):
+    """The server answered plainly: `response` is what it said."""
+
+    def __init__(self, response):
+        super().__init__(f"no upgrade: {response.status} {response.text[:200]}")
+        self.response = response
+
+
 class WebSocket:
     def __init__(self, address, target, fields=(), protocol="actioncable-v1-json"):
         key = base64.b64encode(os.urandom(16)).decode()
@@ -23,9 +31,13 @@ class WebSocket:
             ("Sec-WebSocket-Key", key),
             ("Sec-WebSocket-Protocol", protocol),
         ]
-        self.response = self.client.request("GET", target, [*handshake, *fields])
-        if self.response.status != 101:
-            raise AssertionError(f"no upgrade: {self.response.status} {self.response.text[:200]}")
+        try:
+            self.response = self.client.request("GET", target, [*handshake, *fields])
+            if self.response.status != 101:
+                raise NoUpgrade(self.response)
+        except BaseException:
+            self.client.close()
+            raise
         expected = base64.b64encode(hashlib.sha1((key + _MAGIC).encode()).digest()).decode()
         if self.response.get("Sec-WebSocket-Accept") != expected:
             raise AssertionError("wrong Sec-WebSocket-Accept")
