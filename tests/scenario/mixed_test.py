@@ -43,6 +43,35 @@ limits:
 BROKEN = ["lmits: []\n", "limits: [{name: x, rate: 5}]\n", "limits: [\n"]
 
 
+class LedgerTest(unittest.TestCase):
+    """The comparison can fail, in each way that it is there for."""
+
+    @staticmethod
+    def line(name, status=200, outcome="proxied"):
+        return {"request_id": name, "status": status, "outcome": outcome}
+
+    def test_what_is_wrong_is_found(self):
+        ledger = Ledger()
+        names = [ledger.open("x") for _ in range(5)]
+        for name, end in zip(names, [("answered", 200), ("cut", 200), ("left", None), ("left", 200), ("answered", 502)]):
+            ledger.close(name, *end)
+        right = [self.line(names[0]), self.line(names[1], outcome="upstream_error"), self.line(names[3], outcome="client_abort")]
+        right += [self.line(names[4], 502, "upstream_error"), self.line(None, 400, "bad_request")]
+        self.assertEqual(ledger.compare(right), [])
+        self.assertEqual(ledger.compare([*right, self.line(names[2], 0, "client_abort")]), [])
+        for wrong in (
+            right[1:],  # an answer that is not in the log
+            [*right, right[0]],  # one that is there twice
+            [self.line(names[0], 404), *right[1:]],  # with another status
+            [right[0], self.line(names[1]), *right[2:]],  # cut, and well in the log
+            [*right[:2], *right[3:]],  # begun before its client left
+            [*right, self.line("foreign")],
+        ):
+            self.assertEqual(len(ledger.compare(wrong)), 1, wrong)
+        ledger.open("x")
+        self.assertEqual(len(ledger.compare(right)), 1)
+
+
 class MixedTest(unittest.TestCase):
     def setUp(self):
         self.puma = self.enterContext(Puma(threads=THREADS))
