@@ -20,6 +20,7 @@ from support.visitors import DIGITS, EVERYONE, Visitor
 
 SECONDS = float(os.environ.get("SEKISHO_MIXED_SECONDS", "20"))
 WARM_UP = min(30.0, max(8.0, SECONDS / 10))
+RESTART_EVERY = 8 if SECONDS < 60 else 16  # reloads
 SANITIZED = bool(os.environ.get("SEKISHO_SANITIZED"))  # whose own memory is not the proxy's
 MIB = 1024 * 1024
 TOTAL = 96 * MIB  # of buffers
@@ -122,8 +123,8 @@ class MixedTest(unittest.TestCase):
             self.sekisho.configure(settings(self.puma.upstream, turn) if good else BROKEN[turn // 2 % len(BROKEN)])
             self.assertEqual(self.sekisho.reload(), good, f"reload {turn}")
             self.turns["good files" if good else "broken files"] += 1
-            if turn % 8 == 3:
-                ended_by = signal.SIGKILL if turn % 16 == 3 else signal.SIGTERM
+            if turn % RESTART_EVERY == 3:
+                ended_by = signal.SIGKILL if turn % (2 * RESTART_EVERY) == 3 else signal.SIGTERM
                 self.puma.restart(ended_by)
                 self.turns[f"puma ended by {ended_by.name}"] += 1
             self.look()
