@@ -77,19 +77,16 @@ std::uint16_t port_of(int listener) {
 
 }  // namespace
 
-Acceptor::Acceptor(const config::Endpoint& address, boost::asio::io_context& io, WorkerGroup& group)
+Acceptor::Acceptor(ListenerState wanted, boost::asio::io_context& io, WorkerGroup& group)
     : listener_(io), back_off_(io), group_(group) {
-  const int descriptor = open_listener(address);
-  port_ = port_of(descriptor);
+  const int descriptor = open_listener(wanted.address);
+  wanted.port = port_of(descriptor);
   listener_.assign(descriptor);
-  host_ = address.host.find(':') == std::string::npos ? address.host : "[" + address.host + "]";
+  wanted.shared = std::make_shared<ListenerShared>();
+  state_ = std::make_shared<const ListenerState>(std::move(wanted));
 }
 
 Acceptor::~Acceptor() = default;
-
-std::string Acceptor::bound_address() const {
-  return fmt::format("{}:{}", host_, port_);
-}
 
 void Acceptor::start() {
   wait();
@@ -165,23 +162,22 @@ void Acceptor::place(int descriptor, int family, const config::IpAddress& peer) 
     return;
   }
   least->expect_client();
+  AcceptedConnection accepted{descriptor, family, peer, state_->port, state_};
   if (least == &first) {
-    first.adopt_client(descriptor, family, peer, port_);
+    first.adopt_client(accepted);
     return;
   }
-  boost::asio::post(least->io(), [least, descriptor, family, peer, port = port_] {
-    least->adopt_client(descriptor, family, peer, port);
-  });
+  boost::asio::post(least->io(), [least, accepted = std::move(accepted)] { least->adopt_client(accepted); });
 }
 
 void Acceptor::say_full(std::uint64_t most) {
   const Instant now = std::chrono::steady_clock::now();
   if (said_full_ && now - *said_full_ < say_full_every) return;
   said_full_ = now;
-  post_event(
-      LogLevel::warning, "connections_refused",
-      fmt::format("{} refuses connections: client.max_connections ({}) are open", bound_address(), most),
-      {{"listen", bound_address()}, {"max_connections", most}});
+  const std::string address = bound_address(*state_);
+  post_event(LogLevel::warning, "connections_refused",
+             fmt::format("{} refuses connections: client.max_connections ({}) are open", address, most),
+             {{"listen", address}, {"max_connections", most}});
 }
 
 }  // namespace sekisho::proxy

@@ -6,11 +6,11 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
+#include <memory>
 #include <optional>
-#include <string>
 
-#include "config/config.hpp"
 #include "config/ip_address.hpp"
+#include "proxy/listener.hpp"
 #include "ratelimit/instant.hpp"
 
 namespace sekisho::proxy {
@@ -22,11 +22,10 @@ struct WorkerGroup;
 class Acceptor {
  public:
   // Binds and listens. Throws std::runtime_error that names the address and the reason.
-  Acceptor(const config::Endpoint& address, boost::asio::io_context& io, WorkerGroup& group);
+  Acceptor(ListenerState wanted, boost::asio::io_context& io, WorkerGroup& group);
   ~Acceptor();
 
-  // "0.0.0.0:8080", with the port that the kernel gave.
-  std::string bound_address() const;
+  const ListenerState& state() const { return *state_; }
 
   // On the first worker's thread:
   void start();
@@ -47,8 +46,7 @@ class Acceptor {
   boost::asio::posix::stream_descriptor listener_;
   boost::asio::steady_timer back_off_;
   WorkerGroup& group_;
-  std::string host_;
-  std::uint16_t port_ = 0;
+  std::shared_ptr<const ListenerState> state_;
   std::optional<ratelimit::Instant> said_full_;
 };
 

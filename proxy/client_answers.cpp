@@ -18,7 +18,7 @@ constexpr std::size_t most_held_back = 32 * 1024;
 
 void ClientConnection::answer(LocalAnswer local, const policy::Admission* admission) {
   Exchange& exchange = *exchange_;
-  if (over_ || worker_.draining() || !exchange.head.keep_alive) {
+  if (over_ || last_response() || !exchange.head.keep_alive) {
     exchange.head.keep_alive = false;
     over_ = true;
   }

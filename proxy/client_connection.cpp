@@ -25,9 +25,13 @@ bool only_line_ends(std::string_view bytes) {
 
 }  // namespace
 
-ClientConnection::ClientConnection(Worker& worker, Stream::Ptr stream, const config::IpAddress& peer,
-                                   std::uint16_t local_port)
-    : worker_(worker), link_(worker.buffers), peer_(peer), local_port_(local_port), root_(serve()) {
+ClientConnection::ClientConnection(Worker& worker, Stream::Ptr stream, const AcceptedConnection& accepted)
+    : worker_(worker),
+      link_(worker.buffers),
+      peer_(accepted.peer),
+      local_port_(accepted.port),
+      listener_(accepted.listener),
+      root_(serve()) {
   link_.stream = std::move(stream);
   link_.stream->set_listener(this);
   worker_.counters.client_idle.add();
@@ -66,6 +70,10 @@ void ClientConnection::cut() {
 void ClientConnection::end_tunnel_at(Instant deadline) {
   tunnel_end_ = deadline;
   ring();
+}
+
+bool ClientConnection::last_response() const {
+  return worker_.draining() || listener_->shared->removed.load(std::memory_order_relaxed);
 }
 
 Instant ClientConnection::now() const {

@@ -11,6 +11,7 @@
 #include "proxy/exchange.hpp"
 #include "proxy/head_writer.hpp"
 #include "proxy/link.hpp"
+#include "proxy/listener.hpp"
 #include "proxy/task.hpp"
 #include "proxy/wakeup.hpp"
 
@@ -22,8 +23,8 @@ class Worker;
 // its worker when serve is over.
 class ClientConnection final : public StreamListener, public DeadlineNode {
  public:
-  ClientConnection(Worker& worker, Stream::Ptr stream, const config::IpAddress& peer,
-                   std::uint16_t local_port);
+  // `stream` carries the connection that was accepted.
+  ClientConnection(Worker& worker, Stream::Ptr stream, const AcceptedConnection& accepted);
   ~ClientConnection();
 
   void start();
@@ -68,6 +69,8 @@ class ClientConnection final : public StreamListener, public DeadlineNode {
   Task<void> linger();
   Task<void> yield();
 
+  // Whether a response says Connection: close whatever its request asked for.
+  bool last_response() const;
   Instant now() const;
   void sleep_until(Instant deadline);
 
@@ -76,6 +79,7 @@ class ClientConnection final : public StreamListener, public DeadlineNode {
   Wakeup wakeup_;
   const config::IpAddress peer_;
   const std::uint16_t local_port_;
+  const std::shared_ptr<const ListenerState> listener_;
   std::unique_ptr<Exchange> exchange_;
   bool served_any_ = false;
   bool over_ = false;  // no further request is read

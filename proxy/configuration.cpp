@@ -108,6 +108,7 @@ bool prepare_configuration(ReadConfiguration& read, policy::LimitStates& states,
                            ratelimit::Instant now, PreparedConfiguration& prepared) {
   prepared.config = read.config;
   prepared.limits = states.prepare(*read.config, now, read.diagnostics);
+  prepared.listeners = wanted_listeners(*read.config);
   prepared.engines.clear();
   for (unsigned worker = 0; worker < workers && !read.diagnostics.has_errors(); ++worker) {
     // Each worker's copy finds what the first found: its problems are told once.

@@ -8,6 +8,7 @@
 
 #include "config/config.hpp"
 #include "config/diagnostics.hpp"
+#include "proxy/listener.hpp"
 #include "proxy/policy/limit_states.hpp"
 #include "proxy/snapshot.hpp"
 #include "ratelimit/instant.hpp"
@@ -36,6 +37,7 @@ struct PreparedConfiguration {
   std::shared_ptr<const config::Config> config;
   policy::LimitSet limits;
   std::vector<std::unique_ptr<policy::Engine>> engines;  // by worker
+  std::vector<ListenerState> listeners;
 };
 
 // Takes the tables' memory and compiles the policy once for each worker. False, with the problems in `read`,

@@ -64,7 +64,7 @@ class Control : public AdminBackend {
   int serve(unsigned workers, const ReadConfiguration& read) {
     const config::Config& config = running_.config();
     access_log_.emplace(config.log, workers);
-    server_.emplace(config, workers, *access_log_);
+    server_.emplace(config, running_.listeners(), workers, *access_log_);
     if (config.admin.listen) {
       admin_.emplace(io_, *config.admin.listen, AdminScope::everything, config.admin.token, *this);
     }

@@ -224,7 +224,7 @@ std::optional<ForwardEnd> Forward::take_response_head(Gather& gather) {
     options.framing = client_framing_;
     client_.end_is_framing_ = client_framing_ == Framing::until_close;
     const bool body_owed = !exchange_.request_body.complete;
-    if (client_framing_ == Framing::until_close || client_.worker_.draining() || body_owed ||
+    if (client_framing_ == Framing::until_close || client_.last_response() || body_owed ||
         client_.link_.eof || !exchange_.head.keep_alive) {
       client_.over_ = true;
     }

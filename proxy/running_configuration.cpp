@@ -24,6 +24,7 @@ bool RunningConfiguration::take_first(ReadConfiguration& read) {
   const ratelimit::Instant now = std::chrono::steady_clock::now();
   PreparedConfiguration prepared;
   if (!prepare_configuration(read, states_, workers_, now, prepared)) return false;
+  listeners_ = std::move(prepared.listeners);
   take(std::move(prepared), now);
   note(true, {});
   return true;

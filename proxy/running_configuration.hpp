@@ -29,6 +29,9 @@ class RunningConfiguration {
   // Snapshots of the configuration taken up last, one for each worker; to be asked for once.
   std::vector<std::unique_ptr<Snapshot>> snapshots();
 
+  // What the first one listens on; to be asked for once.
+  std::vector<ListenerState> listeners() { return std::move(listeners_); }
+
   // Reads the source again. Buckets, bans and connections stay. False: everything is as it was, status() has
   // the problems and the log said them; or a worker that hangs has not taken it up yet.
   bool reload(Server& server, AccessLog& access_log, HealthChecker& health);
@@ -49,6 +52,7 @@ class RunningConfiguration {
   std::shared_ptr<const config::Config> config_;
   std::vector<std::unique_ptr<policy::Engine>> engines_;
   std::shared_ptr<const Upstreams> upstreams_;
+  std::vector<ListenerState> listeners_;
   std::uint64_t generation_ = 0;
   ReloadStatus status_;
   std::vector<std::string> warnings_;  // of the configuration in force

@@ -77,16 +77,17 @@ class Server::Impl {
   }
 };
 
-Server::Server(const config::Config& config, unsigned workers, AccessLog& access_log)
+Server::Server(const config::Config& config, std::vector<ListenerState> listeners, unsigned workers,
+               AccessLog& access_log)
     : impl_(std::make_unique<Impl>()) {
   WorkerGroup& group = impl_->group;
   group.budget = std::make_unique<BufferBudget>(config.buffer_total());
   for (unsigned i = 0; i < workers; ++i) {
     group.workers.push_back(std::make_unique<Worker>(group, i, access_log.lane(i)));
   }
-  for (const config::Listener& listener : config.listen) {
+  for (ListenerState& listener : listeners) {
     impl_->acceptors.push_back(
-        std::make_unique<Acceptor>(listener.address, group.workers.front()->io(), group));
+        std::make_unique<Acceptor>(std::move(listener), group.workers.front()->io(), group));
   }
 }
 
@@ -178,7 +179,7 @@ ratelimit::Instant Server::last_turn(unsigned worker) const {
 
 std::vector<std::string> Server::bound_addresses() const {
   std::vector<std::string> addresses;
-  for (const auto& acceptor : impl_->acceptors) addresses.push_back(acceptor->bound_address());
+  for (const auto& acceptor : impl_->acceptors) addresses.push_back(bound_address(acceptor->state()));
   return addresses;
 }
 

@@ -9,6 +9,7 @@
 
 #include "proxy/access_log.hpp"
 #include "proxy/counters.hpp"
+#include "proxy/listener.hpp"
 #include "proxy/snapshot.hpp"
 #include "ratelimit/instant.hpp"
 
@@ -18,9 +19,10 @@ namespace sekisho::proxy {
 // has not turned for a second: what was asked of it happens when it comes back.
 class Server {
  public:
-  // Binds and listens on every address of `config` (throws std::runtime_error that names the address and the
-  // reason), starts no thread yet. `access_log` outlives the server.
-  Server(const config::Config& config, unsigned workers, AccessLog& access_log);
+  // Binds and listens on every address of `listeners` (throws std::runtime_error that names the address and
+  // the reason), starts no thread yet. `access_log` outlives the server.
+  Server(const config::Config& config, std::vector<ListenerState> listeners, unsigned workers,
+         AccessLog& access_log);
   ~Server();
 
   // Starts the workers with one snapshot each; connections are accepted from here on.

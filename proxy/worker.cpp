@@ -156,10 +156,10 @@ void Worker::receive_stolen(std::unique_ptr<DetachedStream> stream, std::shared_
   waiter.sleeper->ring();
 }
 
-void Worker::adopt_client(int descriptor, int family, const config::IpAddress& peer,
-                          std::uint16_t local_port) {
+void Worker::adopt_client(const AcceptedConnection& accepted) {
   touch();
-  auto* client = new ClientConnection(*this, SocketStream::adopt(io_, family, descriptor), peer, local_port);
+  auto* client =
+      new ClientConnection(*this, SocketStream::adopt(io_, accepted.family, accepted.descriptor), accepted);
   client->place = clients_.size();
   clients_.push_back(client);
   client->start();

@@ -17,6 +17,7 @@
 #include "proxy/deadline_wheel.hpp"
 #include "proxy/exchange.hpp"
 #include "proxy/head_buffer.hpp"
+#include "proxy/listener.hpp"
 #include "proxy/snapshot_ref.hpp"
 #include "proxy/upstream_pool.hpp"
 
@@ -88,7 +89,7 @@ class Worker {
   }
 
   // Called on this worker's thread only:
-  void adopt_client(int descriptor, int family, const config::IpAddress& peer, std::uint16_t local_port);
+  void adopt_client(const AcceptedConnection& accepted);
   void remove(ClientConnection& connection);
   void switch_snapshot(std::unique_ptr<Snapshot> snapshot);
   void announce_drain();

@@ -109,7 +109,8 @@ class InProcessServer {
           std::make_unique<proxy::Snapshot>(loaded_.config, std::move(engine), upstreams_, 1));
     }
     states_.commit(*loaded_.config, std::move(set), now);
-    server_ = std::make_unique<proxy::Server>(*loaded_.config, workers, *log_);
+    server_ = std::make_unique<proxy::Server>(*loaded_.config, proxy::wanted_listeners(*loaded_.config),
+                                              workers, *log_);
     server_->start(std::move(snapshots));
     const std::string bound = server_->bound_addresses().front();
     port_ = static_cast<std::uint16_t>(std::stoi(bound.substr(bound.rfind(':') + 1)));
