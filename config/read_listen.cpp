@@ -54,9 +54,6 @@ std::optional<Listener> read_listener(Context& context, const Tree& tree) {
     if (!endpoint) return std::nullopt;
     listener.address = *endpoint;
   }
-  if (listener.address.kind == Endpoint::Kind::unix_path) {
-    context.not_supported_yet(listener.address.mark, "listening on a UNIX socket");
-  }
   return listener;
 }
 

@@ -2,9 +2,7 @@
 
 #include <fmt/format.h>
 #include <linux/filter.h>
-#include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,47 +12,17 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <stdexcept>
 
 #include "proxy/diagnostic_log.hpp"
+#include "proxy/head_writer.hpp"
 #include "proxy/worker.hpp"
 
 namespace sekisho::proxy {
 namespace {
 
 constexpr unsigned accepts_a_turn = 64;
-constexpr int backlog = 4096;
+constexpr unsigned most_in_a_backlog = 4096;
 constexpr Duration back_off_time = std::chrono::milliseconds(100);
-constexpr Duration say_full_every = std::chrono::minutes(1);
-
-[[noreturn]] void fail(const config::Endpoint& address, const std::string& reason) {
-  throw std::runtime_error(fmt::format("cannot listen on {}: {}", address.text, reason));
-}
-
-int open_listener(const config::Endpoint& address) {
-  addrinfo hints{};
-  hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV;
-  addrinfo* found = nullptr;
-  const int failed =
-      ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
-  if (failed != 0) fail(address, ::gai_strerror(failed));
-  const int listener = ::socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  const int on = 1;
-  bool good = listener >= 0 && ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0;
-  // Accepted sockets inherit it: one system call less for each.
-  good = good && ::setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0;
-  good = good && ::bind(listener, found->ai_addr, found->ai_addrlen) == 0 && ::listen(listener, backlog) == 0;
-  const int error = errno;
-  ::freeaddrinfo(found);
-  if (!good) {
-    if (listener >= 0) ::close(listener);
-    fail(address, error == EADDRINUSE ? "the address is in use (another process listens there)"
-                                      : std::strerror(error));
-  }
-  return listener;
-}
 
 config::IpAddress to_ip(const sockaddr_storage& from) {
   if (from.ss_family == AF_INET6) {
@@ -67,34 +35,29 @@ config::IpAddress to_ip(const sockaddr_storage& from) {
   return config::IpAddress::v4(0x7f000001);
 }
 
-std::uint16_t port_of(int listener) {
-  sockaddr_storage own{};
-  socklen_t size = sizeof own;
-  ::getsockname(listener, reinterpret_cast<sockaddr*>(&own), &size);
-  return ntohs(own.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6&>(own).sin6_port
-                                         : reinterpret_cast<sockaddr_in&>(own).sin_port);
-}
-
 }  // namespace
 
-Acceptor::Acceptor(ListenerState wanted, boost::asio::io_context& io, WorkerGroup& group)
-    : listener_(io), back_off_(io), group_(group) {
-  const int descriptor = open_listener(wanted.address);
-  wanted.port = port_of(descriptor);
-  listener_.assign(descriptor);
-  wanted.shared = std::make_shared<ListenerShared>();
-  state_ = std::make_shared<const ListenerState>(std::move(wanted));
+Acceptor::Acceptor(ListeningSocket socket, std::shared_ptr<const ListenerState> state,
+                   boost::asio::io_context& io, WorkerGroup& group)
+    : listener_(io),
+      pause_(io),
+      end_(io),
+      group_(group),
+      descriptor_(socket.descriptor()),
+      file_(socket.take_file()),
+      state_(std::move(state)),
+      refused_(std::make_shared<RefusedConnections>(io)) {
+  listener_.assign(socket.descriptor());
+  socket.release();
 }
-
-Acceptor::~Acceptor() = default;
 
 void Acceptor::start() {
   wait();
 }
 
 // A classic BPF program on the listening socket, which sees each segment from its TCP header on: what carries
-// an ACK passes, a first SYN does not. Where it cannot be had (a UNIX socket, a sandboxed kernel), a
-// connection made within the instant of the close is reset, as everywhere.
+// an ACK passes, a first SYN does not. Where it cannot be had (a sandboxed kernel), a connection made within
+// the instant of the close is reset, as everywhere. A UNIX socket needs none: its file goes first.
 void Acceptor::turn_away() {
   constexpr std::uint32_t flags_offset = 13, ack = 0x10;
   sock_filter program[] = {
@@ -108,23 +71,32 @@ void Acceptor::turn_away() {
 }
 
 void Acceptor::stop() {
-  accept_some(backlog);
+  if (!listener_.is_open()) return;
+  file_.remove();  // first: who comes now finds nobody, in place of a backlog about to go
+  accept_some(most_in_a_backlog);
   boost::system::error_code ignored;
-  back_off_.cancel();
+  pause_.cancel();
   listener_.close(ignored);
 }
 
+void Acceptor::retire() {
+  turn_away();
+  end_.expires_after(handshake_time);
+  end_.async_wait([self = shared_from_this()](const boost::system::error_code&) { self->stop(); });
+}
+
 void Acceptor::wait() {
+  const auto self = shared_from_this();
   listener_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                       [this](const boost::system::error_code& error) {
-                         if (error) return;
+                       [this, self](const boost::system::error_code& error) {
+                         if (error || !listener_.is_open()) return;
                          if (accept_some(accepts_a_turn)) {
                            wait();
                            return;
                          }
-                         back_off_.expires_after(back_off_time);
-                         back_off_.async_wait([this](const boost::system::error_code& cancelled) {
-                           if (!cancelled) wait();
+                         pause_.expires_after(back_off_time);
+                         pause_.async_wait([this, self](const boost::system::error_code& cancelled) {
+                           if (!cancelled && listener_.is_open()) wait();
                          });
                        });
 }
@@ -140,6 +112,7 @@ bool Acceptor::accept_some(unsigned most) {
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
       return true;
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+      say_no_descriptors(errno);
       return false;
     }
     // Else that one connection failed before it was taken (ECONNABORTED and the like).
@@ -156,9 +129,7 @@ void Acceptor::place(int descriptor, int family, const config::IpAddress& peer) 
     if (worker->connections() < least->connections()) least = worker.get();
   }
   if (const std::uint64_t most = first.current().config->client.max_connections; total >= most) {
-    first.counters.connections_refused.add();
-    ::close(descriptor);
-    say_full(most);
+    refuse(descriptor, first, most);
     return;
   }
   least->expect_client();
@@ -170,14 +141,36 @@ void Acceptor::place(int descriptor, int family, const config::IpAddress& peer) 
   boost::asio::post(least->io(), [least, accepted = std::move(accepted)] { least->adopt_client(accepted); });
 }
 
-void Acceptor::say_full(std::uint64_t most) {
-  const Instant now = std::chrono::steady_clock::now();
-  if (said_full_ && now - *said_full_ < say_full_every) return;
-  said_full_ = now;
+// Over TLS, or before a PROXY header was read, there is no way to say anything.
+void Acceptor::refuse(int descriptor, Worker& first, std::uint64_t most) {
+  const ratelimit::Instant now = std::chrono::steady_clock::now();
+  first.counters.connections_refused.add();
+  if (state_->tls != nullptr || state_->proxy_protocol) {
+    ::close(descriptor);
+  } else {
+    LocalAnswer answer;
+    answer.status = 503;
+    answer.retry_after = 1;
+    answer.keep_alive = false;
+    answer.date = first.wall_ms() / 1000;
+    first.scratch.clear();
+    write_local_answer(first.scratch, answer, nullptr);
+    refused_->refuse(descriptor, first.scratch.view(), now);
+  }
+  if (!say_full_.due(now)) return;
   const std::string address = bound_address(*state_);
   post_event(LogLevel::warning, "connections_refused",
              fmt::format("{} refuses connections: client.max_connections ({}) are open", address, most),
              {{"listen", address}, {"max_connections", most}});
+}
+
+void Acceptor::say_no_descriptors(int error) {
+  if (!say_no_descriptors_.due(std::chrono::steady_clock::now())) return;
+  const std::string address = bound_address(*state_);
+  post_event(LogLevel::error, "accept_paused",
+             fmt::format("{} cannot accept for now, connections wait in the kernel's queue: {}", address,
+                         std::strerror(error)),
+             {{"listen", address}});
 }
 
 }  // namespace sekisho::proxy

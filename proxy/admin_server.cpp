@@ -1,8 +1,5 @@
 #include "proxy/admin_server.hpp"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -18,6 +15,7 @@
 
 #include "proxy/diagnostic_log.hpp"
 #include "proxy/endpoint_address.hpp"
+#include "proxy/unix_socket_file.hpp"
 
 namespace sekisho::proxy {
 namespace {
@@ -76,27 +74,13 @@ class AdminServer::Impl : public std::enable_shared_from_this<Impl> {
         scope_(scope),
         token_(std::move(token)),
         backend_(&backend) {
-    const Protocol::endpoint endpoint = socket_endpoint(listen);
-    if (listen.kind == config::Endpoint::Kind::unix_path) remove_stale_socket();
-    boost::system::error_code error;
-    acceptor_.open(endpoint.protocol(), error);
-    if (!error && listen.kind != config::Endpoint::Kind::unix_path) {
-      acceptor_.set_option(asio::socket_base::reuse_address(true), error);
-    }
-    if (!error) acceptor_.bind(endpoint, error);
-    if (!error && listen.kind == config::Endpoint::Kind::unix_path) {
-      bound_path_ = listen.host;
-      // Who may connect may reload and read the bans.
-      ::chmod(bound_path_.c_str(), 0660);
-    }
-    if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
-    if (error) {
+    try {
+      bind();
+    } catch (const std::exception& problem) {
       const char* section = scope == AdminScope::everything ? "admin: " : "metrics: ";
-      throw std::runtime_error(section + listen.text + ": " + error.message());
+      throw std::runtime_error(section + listen.text + ": " + problem.what());
     }
   }
-
-  ~Impl() { remove_socket(); }
 
   void start() {
     asio::co_spawn(io_, accept_all(shared_from_this()), [](const std::exception_ptr&) {});
@@ -107,7 +91,7 @@ class AdminServer::Impl : public std::enable_shared_from_this<Impl> {
     boost::system::error_code ignored;
     acceptor_.close(ignored);
     pause_.cancel();
-    remove_socket();
+    file_.remove();
     for (const auto& [place, stream] : streams_) stream->close();
   }
 
@@ -122,19 +106,18 @@ class AdminServer::Impl : public std::enable_shared_from_this<Impl> {
   }
 
  private:
-  // A socket that nobody listens on any more, left by a process that was killed.
-  void remove_stale_socket() {
-    struct stat status {};
-    if (::lstat(listen_.host.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) return;
-    Protocol::socket probe(io_);
+  void bind() {
+    const bool on_unix = listen_.kind == config::Endpoint::Kind::unix_path;
+    const Protocol::endpoint endpoint = socket_endpoint(listen_);
+    if (on_unix) make_way_for_socket(listen_.host);
     boost::system::error_code error;
-    probe.connect(socket_endpoint(listen_), error);
-    if (error == asio::error::connection_refused) ::unlink(listen_.host.c_str());
-  }
-
-  void remove_socket() {
-    if (!bound_path_.empty()) ::unlink(bound_path_.c_str());
-    bound_path_.clear();
+    acceptor_.open(endpoint.protocol(), error);
+    if (!error && !on_unix) acceptor_.set_option(asio::socket_base::reuse_address(true), error);
+    if (!error) acceptor_.bind(endpoint, error);
+    // Who may connect may reload and read the bans: the owner and the group.
+    if (!error && on_unix) file_ = UnixSocketFile(listen_.host, 0660);
+    if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+    if (error) throw std::runtime_error(error.message());
   }
 
   static asio::awaitable<void> accept_all(std::shared_ptr<Impl> self) {
@@ -228,7 +211,7 @@ class AdminServer::Impl : public std::enable_shared_from_this<Impl> {
   asio::basic_socket_acceptor<Protocol> acceptor_;
   asio::steady_timer pause_;
   config::Endpoint listen_;
-  std::string bound_path_;
+  UnixSocketFile file_;
   AdminScope scope_;
   std::string token_;
   AdminBackend* backend_;  // nullptr once stopped

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
 
 #include "config/load.hpp"
@@ -26,16 +25,6 @@ std::string address_text(const std::optional<config::Endpoint>& endpoint) {
   return endpoint ? endpoint->text : "off";
 }
 
-std::vector<std::string> listeners(const config::Config& config) {
-  std::vector<std::string> texts;
-  for (const config::Listener& listener : config.listen) {
-    texts.push_back(listener.address.text + (listener.tls.empty() ? "" : " tls") +
-                    (listener.proxy_protocol ? " proxy_protocol" : ""));
-  }
-  std::ranges::sort(texts);
-  return texts;
-}
-
 // Adds an error for each setting that differs between the two and cannot change while running.
 void refuse_restart_only(const config::Config& running, const config::Config& wanted,
                          config::Diagnostics& diagnostics) {
@@ -43,9 +32,6 @@ void refuse_restart_only(const config::Config& running, const config::Config& wa
     diagnostics.error(mark, fmt::format("a change of {} needs a restart", setting));
   };
   if (running.workers != wanted.workers) refuse("`workers`", wanted.workers_mark);
-  if (listeners(running) != listeners(wanted)) {
-    refuse("`listen`", wanted.listen.empty() ? config::Mark{} : wanted.listen.front().mark);
-  }
   if (address_text(running.admin.listen) != address_text(wanted.admin.listen) ||
       running.admin.token != wanted.admin.token) {
     refuse("`admin`", wanted.admin.mark);

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <chrono>
 
+#include "proxy/acceptor.hpp"
+
 namespace sekisho::proxy {
 namespace {
 
 constexpr auto look_every = std::chrono::milliseconds(20);
-// Longer than a round trip between the balancer and the task.
-constexpr auto handshake_time = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -30,7 +30,7 @@ void Drain::begin() {
 void Drain::turn_away() {
   server_.turn_away();
   timer_.expires_at(
-      std::min<ratelimit::Instant>(std::chrono::steady_clock::now() + handshake_time, deadline_));
+      std::min<ratelimit::Instant>(std::chrono::steady_clock::now() + Acceptor::handshake_time, deadline_));
   timer_.async_wait([this](boost::system::error_code error) {
     if (!error) stop_accepting();
   });

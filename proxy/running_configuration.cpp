@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <optional>
 
 #include "proxy/diagnostic_log.hpp"
 #include "proxy/name_lookup.hpp"
@@ -52,14 +53,18 @@ bool RunningConfiguration::reload(Server& server, AccessLog& access_log, HealthC
   ReadConfiguration read = read_configuration(source_, descriptors_, config_.get());
   const ratelimit::Instant now = std::chrono::steady_clock::now();
   std::string problems;
+  std::optional<ListenerChange> listeners;
   if (read.config != nullptr) {
     PreparedConfiguration prepared;
     try {
       if (prepare_configuration(read, states_, workers_, now, prepared)) {
-        // The last thing that can fail.
+        listeners.emplace(server.prepare_listeners(std::move(prepared.listeners)));
         access_log.configure(prepared.config->log);
+        listen(*listeners, access_log);  // the last thing that can fail
         take(std::move(prepared), now);
       }
+    } catch (const ListenProblem& problem) {
+      read.diagnostics.error(problem.mark(), problem.what());
     } catch (const std::exception& problem) {
       problems = problem.what();
     }
@@ -73,7 +78,7 @@ bool RunningConfiguration::reload(Server& server, AccessLog& access_log, HealthC
   }
   find_addresses();
   health.watch(*config_, *upstreams_);
-  const std::vector<unsigned> late = server.apply(snapshots());
+  const std::vector<unsigned> late = server.apply(snapshots(), std::move(*listeners));
   note(true, {});
   say_warnings(read);
   if (!late.empty()) {
@@ -87,6 +92,16 @@ bool RunningConfiguration::reload(Server& server, AccessLog& access_log, HealthC
   log_event(LogLevel::info, "reload", "the configuration was taken up by every worker",
             {{"result", "success"}, {"generation", generation_}});
   return true;
+}
+
+// What is bound cannot be listened on only where another process was quicker in the moment since.
+void RunningConfiguration::listen(ListenerChange& listeners, AccessLog& access_log) {
+  try {
+    listeners.listen();
+  } catch (const ListenProblem&) {
+    access_log.configure(config_->log);
+    throw;
+  }
 }
 
 // A worker that switches finds the addresses of new servers' names: no request may fail for want of them.

@@ -42,6 +42,7 @@ class RunningConfiguration {
 
  private:
   void take(PreparedConfiguration prepared, ratelimit::Instant now);
+  void listen(ListenerChange& listeners, AccessLog& access_log);
   void find_addresses();
   void note(bool successful, std::string problems);
 

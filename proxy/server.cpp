@@ -25,7 +25,7 @@ constexpr auto look_every = std::chrono::milliseconds(50);
 class Server::Impl {
  public:
   WorkerGroup group;
-  std::vector<std::unique_ptr<Acceptor>> acceptors;
+  ListenerSet listeners{group};
   std::vector<std::thread> threads;
 
   bool hangs = false;
@@ -71,7 +71,7 @@ class Server::Impl {
   }
   // The acceptors live on the first worker.
   void on_acceptors(void (Acceptor::*step)()) {
-    on_workers(1, [this, step](Worker&) {
+    on_workers(1, [acceptors = listeners.acceptors(), step](Worker&) {
       for (const auto& acceptor : acceptors) (acceptor.get()->*step)();
     });
   }
@@ -85,15 +85,13 @@ Server::Server(const config::Config& config, std::vector<ListenerState> listener
   for (unsigned i = 0; i < workers; ++i) {
     group.workers.push_back(std::make_unique<Worker>(group, i, access_log.lane(i)));
   }
-  for (ListenerState& listener : listeners) {
-    impl_->acceptors.push_back(
-        std::make_unique<Acceptor>(std::move(listener), group.workers.front()->io(), group));
-  }
+  ListenerChange change = impl_->listeners.prepare(std::move(listeners));
+  change.listen();
+  impl_->listeners.commit(std::move(change));
 }
 
 Server::~Server() {
   if (!impl_->threads.empty()) stop();
-  impl_->acceptors.clear();
 }
 
 void Server::start(std::vector<std::unique_ptr<Snapshot>> snapshots) {
@@ -103,14 +101,21 @@ void Server::start(std::vector<std::unique_ptr<Snapshot>> snapshots) {
   for (const auto& worker : impl_->group.workers) {
     impl_->threads.emplace_back([each = worker.get()] { each->run(); });
   }
-  impl_->on_acceptors(&Acceptor::start);
 }
 
-std::vector<unsigned> Server::apply(std::vector<std::unique_ptr<Snapshot>> snapshots) {
+ListenerChange Server::prepare_listeners(std::vector<ListenerState> wanted) {
+  return impl_->listeners.prepare(std::move(wanted));
+}
+
+std::vector<unsigned> Server::apply(std::vector<std::unique_ptr<Snapshot>> snapshots,
+                                    ListenerChange listeners) {
   impl_->group.budget->set_total(snapshots.front()->config->buffer_total());
   const auto shared = std::make_shared<std::vector<std::unique_ptr<Snapshot>>>(std::move(snapshots));
-  return impl_->on_every_worker(
+  const std::vector<unsigned> late = impl_->on_every_worker(
       [shared](Worker& worker) { worker.switch_snapshot(std::move((*shared)[worker.index()])); });
+  impl_->listeners.commit(std::move(listeners));
+  impl_->on_workers(1, [](Worker&) {});
+  return late;
 }
 
 void Server::announce_drain() {
@@ -178,9 +183,7 @@ ratelimit::Instant Server::last_turn(unsigned worker) const {
 }
 
 std::vector<std::string> Server::bound_addresses() const {
-  std::vector<std::string> addresses;
-  for (const auto& acceptor : impl_->acceptors) addresses.push_back(bound_address(acceptor->state()));
-  return addresses;
+  return impl_->listeners.bound_addresses();
 }
 
 }  // namespace sekisho::proxy

@@ -9,7 +9,7 @@
 
 #include "proxy/access_log.hpp"
 #include "proxy/counters.hpp"
-#include "proxy/listener.hpp"
+#include "proxy/listener_set.hpp"
 #include "proxy/snapshot.hpp"
 #include "ratelimit/instant.hpp"
 
@@ -19,17 +19,19 @@ namespace sekisho::proxy {
 // has not turned for a second: what was asked of it happens when it comes back.
 class Server {
  public:
-  // Binds and listens on every address of `listeners` (throws std::runtime_error that names the address and
-  // the reason), starts no thread yet. `access_log` outlives the server.
+  // Binds and listens on every address of `listeners` (throws ListenProblem), starts no thread yet.
+  // `access_log` outlives the server.
   Server(const config::Config& config, std::vector<ListenerState> listeners, unsigned workers,
          AccessLog& access_log);
   ~Server();
 
   // Starts the workers with one snapshot each; connections are accepted from here on.
   void start(std::vector<std::unique_ptr<Snapshot>> snapshots);
-  // Hands every worker its new snapshot and returns when all have switched for new requests, or else the
-  // numbers of those that have not yet.
-  std::vector<unsigned> apply(std::vector<std::unique_ptr<Snapshot>> snapshots);
+  // Binds what `wanted` asks for and is not listened on yet. Throws ListenProblem.
+  ListenerChange prepare_listeners(std::vector<ListenerState> wanted);
+  // Hands every worker its new snapshot, puts the listeners in force, and returns when all have switched for
+  // new requests, or else the numbers of those that have not yet.
+  std::vector<unsigned> apply(std::vector<std::unique_ptr<Snapshot>> snapshots, ListenerChange listeners);
 
   // Steps of a drain. announce_drain (which waits for nobody): still accepting, every response says
   // Connection: close, the probe answers 503. turn_away: no new handshake is answered, those under way
