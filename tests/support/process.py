@@ -41,7 +41,7 @@ def connect(address, timeout=10.0):
     if isinstance(address, str):
         connection = socket.socket(socket.AF_UNIX)
     else:
-        connection = socket.socket(socket.AF_INET)
+        connection = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.settimeout(timeout * PATIENCE)
     try:

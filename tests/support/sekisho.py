@@ -33,16 +33,18 @@ def run_command(*arguments, stdin=None, environment=None, seconds=30):
 
 class Sekisho(Process):
     """The proxy. `settings` is YAML without listen, workers, admin and upstream, which are added here: upstream unless it
-    is None, admin unless its port is given and `settings` has the rest."""
+    is None, admin unless its port is given and `settings` has the rest. `listen`, if given, is YAML in one line and takes
+    the place of the one listener at self.address; it may be set anew before configure()."""
 
-    def __init__(self, upstream, settings="", environment=None, wait=True, port=None, admin_port=None, workers=1):
+    def __init__(self, upstream, settings="", environment=None, wait=True, port=None, admin_port=None, workers=1, listen=None):
         self.port = port or free_port()
         self.admin_port = admin_port or free_port()
         self.address = ("127.0.0.1", self.port)
         self.admin = ("127.0.0.1", self.admin_port)
         folder = tempfile.TemporaryDirectory(prefix="sekisho-test-")
         self.config_path = os.path.join(folder.name, "sekisho.yaml")
-        self._preamble = f"listen: 127.0.0.1:{self.port}\nworkers: {workers}\n"
+        self.listen = listen or f"127.0.0.1:{self.port}"
+        self._preamble = f"workers: {workers}\n"
         if admin_port is None:
             self._preamble += f"admin: 127.0.0.1:{self.admin_port}\n"
         if upstream is not None:
@@ -50,12 +52,12 @@ class Sekisho(Process):
         self.configure(settings)
         super().__init__([BINARY, "run", "-c", self.config_path], environment, folder)
         if wait:
-            self.wait_ready(lambda: accepts(self.address) and self.alive(), "sekisho")
+            self.wait_ready(lambda: self.alive() if listen else accepts(self.address) and self.alive(), "sekisho")
 
     def configure(self, settings):
         """Writes the file; the running proxy reads it at the next reload."""
         with open(self.config_path, "w", encoding="utf-8") as file:
-            file.write(self._preamble + settings)
+            file.write(f"listen: {self.listen}\n" + self._preamble + settings)
 
     def alive(self):
         try:

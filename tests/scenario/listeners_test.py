@@ -1,0 +1,229 @@
+"""Listeners: UNIX sockets, IPv6, and a reload that adds, changes and removes them while requests go on."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import tempfile
+import unittest
+
+from support.http_client import Client, fetch
+from support.load import Load
+from support.process import accepts, free_port, wait_until
+from support.sekisho import Origin, Sekisho
+
+
+def fields_of(response):
+    """What /fields of the origin says that it was sent: {lower-case name: value}."""
+    lines = response.text.splitlines()
+    return {name.strip().lower(): value.strip() for name, value in (line.split(":", 1) for line in lines if ":" in line)}
+
+
+class ListenersTest(unittest.TestCase):
+    def setUp(self):
+        self.origin = self.enterContext(Origin())
+        self.folder = self.enterContext(tempfile.TemporaryDirectory(prefix="sekisho-test-"))
+
+    def start(self, listen=None, settings="", **options):
+        return self.enterContext(Sekisho(self.origin.upstream, settings, listen=listen, **options))
+
+
+class UnixListenerTest(ListenersTest):
+    def setUp(self):
+        super().setUp()
+        self.path = os.path.join(self.folder, "http.sock")
+
+    def ready(self, **options):
+        sekisho = self.start(f"unix:{self.path}", **options).wait_upstream()
+        wait_until(lambda: accepts(self.path), "the socket is listened on")
+        return sekisho
+
+    def test_it_serves_a_peer_that_counts_as_loopback(self):
+        sekisho = self.ready()
+        self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o666)
+        sent = fields_of(fetch(self.path, "/fields", fields=[("X-Forwarded-For", "203.0.113.9")]))
+        self.assertEqual(sent["x-forwarded-for"], "203.0.113.9")
+        self.assertNotIn("x-forwarded-port", sent)
+        line = wait_until(lambda: sekisho.access_log(), "the line is written")[0]
+        self.assertEqual((line["client_ip"], line["peer_ip"]), ("203.0.113.9", "127.0.0.1"))
+        self.assertEqual(fetch(self.path, "/healthz", fields=[("Host", "10.0.0.7")]).status, 200)
+        self.assertIn(f"unix:{self.path}", sekisho.ask("/status").text)
+
+    def test_the_file_goes_with_the_process(self):
+        sekisho = self.ready(settings="shutdown: {grace: 0s, drain: 5s}\n")
+        sekisho.signal(signal.SIGTERM)
+        self.assertEqual(sekisho.wait(), 0)
+        self.assertFalse(os.path.exists(self.path))
+
+    def test_a_file_that_another_put_there_stays(self):
+        sekisho = self.ready(settings="shutdown: {grace: 0s, drain: 5s}\n")
+        os.unlink(self.path)
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(self.path)
+            sekisho.signal(signal.SIGTERM)
+            self.assertEqual(sekisho.wait(), 0)
+            self.assertTrue(os.path.exists(self.path))
+
+    def test_a_stale_file_is_taken_over(self):
+        first = self.ready()
+        first.signal(signal.SIGKILL)
+        first.wait()
+        self.assertTrue(os.path.exists(self.path))
+        self.ready()
+        self.assertEqual(fetch(self.path, "/").status, 200)
+
+    def test_a_live_one_and_another_file_are_left_alone(self):
+        self.ready()
+        second = self.start(f"unix:{self.path}", wait=False)
+        self.assertEqual(second.wait(), 1)
+        self.assertIn(f"cannot listen on unix:{self.path}: the address is in use", second.err())
+        self.assertEqual(fetch(self.path, "/").status, 200)
+        other = os.path.join(self.folder, "file")
+        with open(other, "w", encoding="ascii") as file:
+            file.write("mine")
+        third = self.start(f"unix:{other}", wait=False)
+        self.assertEqual(third.wait(), 1)
+        self.assertIn(f"cannot listen on unix:{other}: a file that is no socket stands there", third.err())
+        with open(other, encoding="ascii") as file:
+            self.assertEqual(file.read(), "mine")
+
+    def test_a_reload_adds_and_removes_it(self):
+        sekisho = self.start()
+        sekisho.wait_upstream()
+        tcp = sekisho.listen
+        for _ in range(3):
+            sekisho.listen = f"[{tcp}, 'unix:{self.path}']"
+            sekisho.configure("")
+            self.assertTrue(sekisho.reload())
+            with Client(self.path) as kept:
+                self.assertFalse(kept.request("GET", "/").closes)
+                sekisho.listen = tcp
+                sekisho.configure("")
+                self.assertTrue(sekisho.reload())
+                wait_until(lambda: not os.path.exists(self.path), "the file is gone")
+                self.assertTrue(kept.request("GET", "/").closes)
+
+
+class Ipv6ListenerTest(ListenersTest):
+    def test_it_serves_and_limits_by_prefix(self):
+        port = free_port()
+        sekisho = self.start(f'"[::1]:{port}"', "limits: [{name: one, match: {paths: [/limited]}, rate: 1/h}]\n").wait_upstream()
+        address = ("::1", port)
+        sent = fields_of(fetch(address, "/fields", fields=[("X-Forwarded-For", "2001:db8:1:2::9")]))
+        self.assertEqual((sent["x-forwarded-for"], sent["x-forwarded-port"]), ("2001:db8:1:2::9", str(port)))
+        self.assertIn(f'"[::1]:{port}"', sekisho.ask("/status").text)
+        codes = [
+            fetch(address, "/limited", fields=[("X-Forwarded-For", client)]).status
+            for client in ("2001:db8:1:2::9", "2001:db8:1:2:ffff::1", "2001:db8:1:3::9")
+        ]
+        self.assertEqual(codes, [200, 429, 200])
+        line = wait_until(lambda: sekisho.access_log(), "the line is written")[0]
+        self.assertEqual((line["client_ip"], line["peer_ip"]), ("2001:db8:1:2::9", "::1"))
+
+    def test_all_addresses_means_both_families_and_a_mapped_peer_is_ipv4(self):
+        port = free_port()
+        sekisho = self.start(f'"[::]:{port}"').wait_upstream()
+        for host, peer in (("127.0.0.1", "127.0.0.1"), ("::1", "::1")):
+            sent = fields_of(fetch((host, port), "/fields"))
+            self.assertEqual(sent["x-forwarded-for"], peer)
+        wait_until(lambda: len(sekisho.access_log()) == 2, "the lines are written")
+        self.assertEqual([line["peer_ip"] for line in sekisho.access_log()], ["127.0.0.1", "::1"])
+
+
+class ReloadedListenersTest(ListenersTest):
+    def setUp(self):
+        super().setUp()
+        self.sekisho = self.start(workers=2).wait_upstream()
+        self.port = self.sekisho.port
+        self.other = free_port()
+
+    def listen(self, *addresses):
+        """The outcome of a reload with these listeners."""
+        self.sekisho.listen = "[" + ", ".join(f"'{address}'" for address in addresses) + "]"
+        self.sekisho.configure("")
+        return self.sekisho.reload()
+
+    def bound(self):
+        return sorted(json.loads(self.sekisho.ask("/status").text)["listen"])
+
+    def gone(self, port):
+        wait_until(lambda: not accepts(("127.0.0.1", port)), f"port {port} is closed")
+
+    def test_added_and_removed(self):
+        here, there = f"127.0.0.1:{self.port}", f"127.0.0.1:{self.other}"
+        self.assertTrue(self.listen(here, there))
+        self.assertEqual(self.bound(), sorted([here, there]))
+        with Client(("127.0.0.1", self.other)) as kept, Client(self.sekisho.address) as stays:
+            self.assertFalse(kept.request("GET", "/").closes)
+            kept.send(b"GET / HTTP/1.1\r\nHo")
+            self.assertTrue(self.listen(here))
+            self.assertEqual(self.bound(), [here])
+            self.gone(self.other)
+            kept.send(b"st: a\r\n\r\n")
+            last = kept.response()
+            self.assertEqual((last.status, last.closes), (200, True))
+            self.assertFalse(stays.request("GET", "/").closes)
+
+    def test_an_address_in_use_refuses_the_file_whole(self):
+        with socket.create_server(("127.0.0.1", self.other)) as taken:
+            self.sekisho.listen = f"[127.0.0.1:{self.port}, 127.0.0.1:{free_port()}, 127.0.0.1:{self.other}]"
+            self.sekisho.configure("hosts: [nobody.example]\n")
+            before = self.bound()
+            answer = self.sekisho.ask("/reload", "POST", [("X-Sekisho", "1")])
+            self.assertEqual(answer.status, 422)
+            column = len(f"listen: [127.0.0.1:{self.port}, 127.0.0.1:{self.other}, ") + 1
+            told = f"sekisho.yaml:1:{column}: cannot listen on 127.0.0.1:{self.other}: the address is in use"
+            self.assertIn(told, answer.text)
+            self.assertEqual(self.bound(), before)
+            self.assertEqual(fetch(self.sekisho.address, "/").status, 200)
+            taken.settimeout(0.1)
+        self.assertTrue(self.listen(f"127.0.0.1:{self.port}", f"127.0.0.1:{self.other}"))
+
+    def test_overlapping_addresses_take_each_others_place(self):
+        with Client(self.sekisho.address) as first:
+            self.assertFalse(first.request("GET", "/").closes)
+            for address in (f"0.0.0.0:{self.port}", f"127.0.0.1:{self.port}", f"[::]:{self.port}", f"127.0.0.1:{self.port}"):
+                self.assertTrue(self.listen(address), self.sekisho.err())
+                self.assertEqual(self.bound(), [address])
+                self.assertEqual(fetch(self.sekisho.address, "/").status, 200)
+            self.assertTrue(first.request("GET", "/").closes)
+        # Nobody else may share it afterwards.
+        with socket.socket() as thief:
+            thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self.assertRaises(OSError, thief.bind, self.sekisho.address)
+
+    def test_port_0_keeps_its_port(self):
+        here = f"127.0.0.1:{self.port}"
+        self.assertTrue(self.listen(here, "127.0.0.1:0"))
+        chosen = self.bound()
+        self.assertTrue(self.listen("127.0.0.1:0", here))
+        self.assertEqual(self.bound(), chosen)
+        port = next(address for address in chosen if address != here)
+        self.assertTrue(self.listen(port, here))
+        self.assertEqual(self.bound(), chosen)
+
+    def test_no_request_is_lost_over_many_reloads(self):
+        changing = os.path.join(self.folder, "changing.sock")
+        here = [f"127.0.0.1:{self.port}", f"0.0.0.0:{self.port}"]
+        with (
+            Load(self.sekisho.address, threads=3) as kept,
+            Load(self.sekisho.address, threads=2, fresh=True, pause=0.002) as fresh,
+        ):
+            wait_until(lambda: kept.answered > 100 and fresh.answered > 50, "the load runs")
+            for turn in range(20):
+                others = [[], [f"127.0.0.1:{self.other}"], [f"127.0.0.1:{self.other}", f"unix:{changing}"]][turn % 3]
+                before = fresh.answered
+                self.assertTrue(self.listen(here[turn // 4 % 2], *others), self.sekisho.err())
+                for other in others:
+                    address = changing if other.startswith("unix:") else ("127.0.0.1", self.other)
+                    self.assertEqual(fetch(address, "/").status, 200)
+                wait_until(lambda: fresh.answered > before, "new connections are served")
+        for load in (kept, fresh):
+            self.assertEqual((load.lost, load.resets, load.refused), ([], 0, 0))
+            self.assertEqual(set(load.codes), {200})
+        self.assertGreater(kept.told_to_close, 0)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
