@@ -2,10 +2,12 @@
 
 import json
 import os
+import resource
 import signal
 import socket
 import stat
 import tempfile
+import time
 import unittest
 
 from support.http_client import Client, fetch
@@ -18,6 +20,12 @@ def fields_of(response):
     """What /fields of the origin says that it was sent: {lower-case name: value}."""
     lines = response.text.splitlines()
     return {name.strip().lower(): value.strip() for name, value in (line.split(":", 1) for line in lines if ":" in line)}
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        user, system = file.read().rsplit(")", 1)[1].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 class ListenersTest(unittest.TestCase):
@@ -223,6 +231,64 @@ class ReloadedListenersTest(ListenersTest):
             self.assertEqual((load.lost, load.resets, load.refused), ([], 0, 0))
             self.assertEqual(set(load.codes), {200})
         self.assertGreater(kept.told_to_close, 0)
+
+
+class FullListenerTest(ListenersTest):
+    def full(self, most):
+        """The proxy with `most` connections, and all of them taken."""
+        sekisho = self.start(settings=f"client: {{max_connections: {most}}}\n").wait_upstream()
+        wait_until(lambda: sekisho.metric("sekisho_client_connections") == 0, "those that saw it start are gone")
+        for _ in range(most):
+            client = self.enterContext(Client(sekisho.address))
+            self.assertEqual(client.request("GET", "/").status, 200)
+        return sekisho
+
+    def descriptors(self, sekisho):
+        return len(os.listdir(f"/proc/{sekisho.child.pid}/fd"))
+
+    def test_one_too_many_is_told_so_and_not_reset(self):
+        sekisho = self.full(3)
+        with Client(sekisho.address) as early, Client(sekisho.address) as silent:
+            # More than one segment, and more after the answer: unread bytes would make the close a reset.
+            early.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + 50000 * b"x")
+            for client in (early, silent):
+                answer = client.response()
+                self.assertEqual((answer.status, answer.closes), (503, True))
+                self.assertEqual((answer.get("Retry-After"), answer.get("Cache-Control")), ("1", "no-store"))
+                self.assertIsNotNone(answer.get("Date"))
+            early.send(50000 * b"x")
+            self.assertEqual([client.socket.recv(1) for client in (early, silent)], [b"", b""])
+        wait_until(lambda: sekisho.metric("sekisho_connections_refused_total") == 2, "both are counted")
+        self.assertEqual(sekisho.metric("sekisho_requests_total", outcome="proxied"), 3)
+
+    def test_a_flood_holds_no_more_than_a_few_descriptors(self):
+        sekisho = self.full(3)
+        base = self.descriptors(sekisho)
+        clients = [self.enterContext(Client(sekisho.address)) for _ in range(500)]
+        for client in clients:
+            self.assertEqual(client.response().status, 503)
+        self.assertLessEqual(self.descriptors(sekisho), base + 64)
+        # None of the clients has closed.
+        wait_until(lambda: self.descriptors(sekisho) <= base, "the last are closed", 5)
+        wait_until(lambda: sekisho.metric("sekisho_connections_refused_total") == 500, "all are counted")
+
+
+class DescriptorsTest(ListenersTest):
+    def test_none_left_means_a_pause_and_no_spin(self):
+        sekisho = self.start().wait_upstream()
+        limits = resource.prlimit(sekisho.child.pid, resource.RLIMIT_NOFILE)
+        used = len(os.listdir(f"/proc/{sekisho.child.pid}/fd"))
+        resource.prlimit(sekisho.child.pid, resource.RLIMIT_NOFILE, (used + 4, limits[1]))
+        clients = [self.enterContext(Client(sekisho.address)) for _ in range(12)]
+        told = wait_until(lambda: sekisho.events("accept_paused"), "the log says so")
+        self.assertIn("Too many open files", told[0]["message"])
+        began, spent = time.monotonic(), cpu_seconds(sekisho.child.pid)
+        wait_until(lambda: time.monotonic() > began + 1.5, "several back-offs are over")
+        self.assertLess(cpu_seconds(sekisho.child.pid) - spent, 0.3)
+        resource.prlimit(sekisho.child.pid, resource.RLIMIT_NOFILE, limits)
+        for client in clients:
+            self.assertEqual(client.request("GET", "/").status, 200)
+        self.assertEqual(len(sekisho.events("accept_paused")), 1)
 
 
 if __name__ == "__main__":
