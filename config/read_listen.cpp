@@ -47,8 +47,6 @@ std::optional<Listener> read_listener(Context& context, const Tree& tree) {
       }
     }
     reader.flag("proxy_protocol", listener.proxy_protocol);
-    if (listener.proxy_protocol)
-      context.not_supported_yet(reader.key_mark("proxy_protocol"), "proxy_protocol");
     reader.finish();
     if (reader.key_mark("address").line == 0) context.error(tree.mark, "a listener needs an address");
     if (!endpoint) return std::nullopt;

@@ -9,6 +9,7 @@
 
 #include "config/config.hpp"
 #include "config/ip_address.hpp"
+#include "proxy/once_a_minute.hpp"
 
 namespace sekisho::proxy {
 
@@ -18,6 +19,7 @@ class TlsServerContexts;
 struct ListenerShared {
   // A reload took it out of the file: each of its connections says Connection: close with its next response.
   std::atomic<bool> removed{false};
+  OnceAMinute proxy_refusal;  // of a connection without the PROXY header that it must have
 };
 
 // What the file says of one listener. Immutable once a socket listens by it; a reload puts another in its

@@ -16,6 +16,7 @@ namespace sekisho::proxy {
 namespace {
 
 constexpr Duration tick_length = std::chrono::milliseconds(100);
+constexpr Duration handshake_in_drain = std::chrono::seconds(1);
 constexpr std::size_t most_spare_exchanges = 1024;
 constexpr std::size_t least_scratch = 128 * 1024;
 constexpr std::size_t fields_of_ours = 16 * 1024;
@@ -158,6 +159,14 @@ void Worker::receive_stolen(std::unique_ptr<DetachedStream> stream, std::shared_
 
 void Worker::adopt_client(const AcceptedConnection& accepted) {
   touch();
+  if (accepted.listener->proxy_protocol) {
+    ProxyHandshake::begin(*this, accepted, handshakes_);
+  } else {
+    begin_client(accepted);
+  }
+}
+
+void Worker::begin_client(const AcceptedConnection& accepted) {
   auto* client =
       new ClientConnection(*this, SocketStream::adopt(io_, accepted.family, accepted.descriptor), accepted);
   client->place = clients_.size();
@@ -170,7 +179,7 @@ void Worker::remove(ClientConnection& connection) {
   clients_[connection.place] = clients_.back();
   clients_.pop_back();
   delete &connection;
-  removed_.store(removed_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  client_ended();
 }
 
 void Worker::switch_snapshot(std::unique_ptr<Snapshot> snapshot) {
@@ -216,6 +225,9 @@ void Worker::close_idle(Instant deadline, std::size_t before, std::size_t total)
   phase_ = DrainPhase::closing;
   drain_deadline_ = deadline;
   const Duration left = std::max(deadline - now_, Duration::zero());
+  for (ProxyHandshake& each : handshakes_) {
+    each.end_by(now_ + handshake_in_drain);
+  }
   std::size_t nth = before;
   const std::vector<ClientConnection*> all = clients_;
   for (ClientConnection* client : all) {
@@ -237,6 +249,7 @@ Instant Worker::end_of_new_tunnel() const {
 std::uint64_t Worker::cut() {
   touch();
   std::uint64_t exchanges = 0;
+  while (!handshakes_.empty()) handshakes_.front().abandon();
   const std::vector<ClientConnection*> all = clients_;
   for (ClientConnection* client : all) {
     if (client->in_exchange()) ++exchanges;

@@ -18,6 +18,7 @@
 #include "proxy/exchange.hpp"
 #include "proxy/head_buffer.hpp"
 #include "proxy/listener.hpp"
+#include "proxy/proxy_handshake.hpp"
 #include "proxy/snapshot_ref.hpp"
 #include "proxy/upstream_pool.hpp"
 
@@ -90,6 +91,12 @@ class Worker {
 
   // Called on this worker's thread only:
   void adopt_client(const AcceptedConnection& accepted);
+  // The same, once its PROXY header was taken off where it has to have one.
+  void begin_client(const AcceptedConnection& accepted);
+  // A connection that was placed here is closed.
+  void client_ended() {
+    removed_.store(removed_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  }
   void remove(ClientConnection& connection);
   void switch_snapshot(std::unique_ptr<Snapshot> snapshot);
   void announce_drain();
@@ -138,6 +145,7 @@ class Worker {
   std::vector<std::unique_ptr<Exchange>> spare_exchanges_;
   boost::intrusive::list<StealWaiter, boost::intrusive::constant_time_size<false>> steal_waiters_;
   std::vector<ClientConnection*> clients_;
+  ProxyHandshake::List handshakes_;
   std::uint64_t random_state_[4];
   unsigned turn_ = 0;
   std::atomic<std::uint64_t> placed_{0};   // by the accepting thread

@@ -186,8 +186,6 @@ TEST(Errors, OfTheUpstream) {
 const Case not_yet[] = {
     {"listen: {address: \"0.0.0.0:443\", tls: {certificate: c, private_key: k}}",
      "2:34: ", "listening with tls"},
-    {"listen: {address: \"0.0.0.0:443\", proxy_protocol: true}", "2:34: ", "proxy_protocol"},
-    {"listen: unix:/run/x.sock", "2:9: ", "listening on a UNIX socket"},
     {"fleet: {tasks: \"dns:app.local\"}", "2:16: ", "dns:NAME"},
     {"limits: [{name: a, in_flight: 3}]", "2:20: ", "in_flight"},
     {"limits: [{name: a, rate: 5/s, delay: 1s}]", "2:31: ", "delay"},

@@ -13,19 +13,7 @@ import unittest
 from support.http_client import Client, fetch
 from support.load import Load
 from support.process import accepts, free_port, wait_until
-from support.sekisho import Origin, Sekisho
-
-
-def fields_of(response):
-    """What /fields of the origin says that it was sent: {lower-case name: value}."""
-    lines = response.text.splitlines()
-    return {name.strip().lower(): value.strip() for name, value in (line.split(":", 1) for line in lines if ":" in line)}
-
-
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-        user, system = file.read().rsplit(")", 1)[1].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+from support.sekisho import Origin, Sekisho, fields_of
 
 
 class ListenersTest(unittest.TestCase):
@@ -282,9 +270,9 @@ class DescriptorsTest(ListenersTest):
         clients = [self.enterContext(Client(sekisho.address)) for _ in range(12)]
         told = wait_until(lambda: sekisho.events("accept_paused"), "the log says so")
         self.assertIn("Too many open files", told[0]["message"])
-        began, spent = time.monotonic(), cpu_seconds(sekisho.child.pid)
+        began, spent = time.monotonic(), sekisho.cpu_seconds()
         wait_until(lambda: time.monotonic() > began + 1.5, "several back-offs are over")
-        self.assertLess(cpu_seconds(sekisho.child.pid) - spent, 0.3)
+        self.assertLess(sekisho.cpu_seconds() - spent, 0.3)
         resource.prlimit(sekisho.child.pid, resource.RLIMIT_NOFILE, limits)
         for client in clients:
             self.assertEqual(client.request("GET", "/").status, 200)

@@ -126,6 +126,12 @@ class Process:
         """How many are open."""
         return len(os.listdir(f"/proc/{self.child.pid}/fd"))
 
+    def cpu_seconds(self):
+        """Processor time spent so far."""
+        with open(f"/proc/{self.child.pid}/stat", encoding="ascii") as file:
+            user, system = file.read().rsplit(")", 1)[1].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     def stop(self):
         """Ends the process without ceremony and forgets its folder."""
         if self.running():

@@ -146,6 +146,12 @@ class Puma(Process):
             return [json.loads(line) for line in file.read().splitlines()]
 
 
+def fields_of(response):
+    """What the origin's /fields was sent: {lower-case name: value}."""
+    lines = [line.split(":", 1) for line in response.text.splitlines() if ":" in line]
+    return {name.lower(): value.strip() for name, value in lines}
+
+
 class Origin(Process):
     """bench's sekisho-origin: answers at once, in many shapes."""
 
