@@ -87,6 +87,18 @@ void check_trust(const ClientIp& client_ip, Diagnostics& diagnostics) {
   }
 }
 
+void check_listeners(const Config& config, Diagnostics& diagnostics) {
+  const ClientIp& client_ip = config.client_ip;
+  if (!client_ip.trusted_proxies.empty() || !client_ip.aws_ip_ranges.empty()) return;
+  for (const Listener& listener : config.listen) {
+    if (!listener.proxy_protocol) continue;
+    diagnostics.warning(listener.address.mark,
+                        fmt::format("{}: with proxy_protocol every connection is refused, since "
+                                    "client_ip.trusted_proxies is empty",
+                                    listener.address.text));
+  }
+}
+
 void check_admin(const Admin& admin, Diagnostics& diagnostics) {
   if (!admin.listen) {
     diagnostics.warning(admin.mark,
@@ -115,6 +127,7 @@ void add_warnings(const Config& config, Diagnostics& diagnostics) {
     if (route.own_servers) check_upstream(route.upstream, top, diagnostics);
   }
   check_trust(config.client_ip, diagnostics);
+  check_listeners(config, diagnostics);
   check_admin(config.admin, diagnostics);
   if (config.client.max_header_bytes < balancer_header_bytes) {
     diagnostics.warning(config.client.max_header_bytes_mark,

@@ -77,6 +77,13 @@ const Case one_problem[] = {
     {"listen: 127.0.0.1:9180", "2:9: ", "is the address of listen too"},
     {"metrics: 127.0.0.1:9180", "2:10: ", "is the address of admin too"},
     {"metrics: unix:/run/m", "2:10: ", "metrics is for a scraper"},
+    {"listen: [\"unix:/run/a\", \"unix:/run/a\"]", "2:25: ", "listened on already"},
+    {"listen: unix:/run/a\nadmin: unix:/run/a", "3:8: ", "is the address of listen too"},
+    {"listen: unix:run/a", "2:9: ", "must be absolute"},
+    {"listen: {address: "
+     "unix:/run/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+     "aaaaaaaaaaaaaaaaaaaaaa}",
+     "2:19: ", "must be shorter than 108 bytes"},
     {"admin: localhost:9180", "2:8: ", "an IP address is needed"},
     {"admin: {token: \"a b\"}", "2:16: ", "white space"},
     {"balancer_probe: {path: up}", "2:24: ", "must begin with /"},

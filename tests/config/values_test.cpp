@@ -125,6 +125,17 @@ TEST(Values, ABanAlone) {
   EXPECT_FALSE(ban.up_to);
 }
 
+TEST(Values, Listeners) {
+  const auto config = good(load_below_upstream(
+      "listen: [unix:/run/http.sock, {address: \"[::1]:8081\", proxy_protocol: true}]\n"));
+  ASSERT_EQ(config->listen.size(), 2U);
+  EXPECT_EQ(config->listen[0].address.kind, Endpoint::Kind::unix_path);
+  EXPECT_EQ(config->listen[0].address.host, "/run/http.sock");
+  EXPECT_FALSE(config->listen[0].proxy_protocol);
+  EXPECT_EQ(config->listen[1].address.host, "::1");
+  EXPECT_TRUE(config->listen[1].proxy_protocol);
+}
+
 TEST(Values, TheRest) {
   const auto config = good(load_below_upstream(
       "listen: [\"[::]:8443\", {address: \"0.0.0.0:0\", tls: off, proxy_protocol: false}]\nworkers: "

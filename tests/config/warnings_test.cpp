@@ -68,6 +68,14 @@ TEST(Warnings, JustWithinBoundsIsFine) {
       IsEmpty());
 }
 
+TEST(Warnings, AProxyHeaderThatNobodyMaySend) {
+  const std::string_view listen = "listen: {address: \"0.0.0.0:1\", proxy_protocol: true}";
+  EXPECT_THAT(warnings(listen, "{servers: x:1, max_in_flight: 5}", "{trusted_proxies: []}"),
+              ElementsAre(HasSubstr("0.0.0.0:1: with proxy_protocol every connection is refused")));
+  EXPECT_THAT(warnings(listen, "{servers: x:1, max_in_flight: 5}", "{trusted_proxies: [loopback]}"),
+              IsEmpty());
+}
+
 TEST(Warnings, OfTheDefaults) {
   EXPECT_THAT(warnings("", "x:1", "{header: X-Forwarded-For}"),
               ElementsAre(HasSubstr("max_in_flight is 0"), HasSubstr("private")));
