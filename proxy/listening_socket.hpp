@@ -22,7 +22,9 @@ class ListenProblem : public std::runtime_error {
 };
 
 // Lets a socket of this process be bound that overlaps the one that `descriptor` is (0.0.0.0:80 and
-// 127.0.0.1:80), until it is called again with false. Both need it until the second listens.
+// 127.0.0.1:80), until it is called again with false. Both need it until the second listens. The kernel keeps
+// a trace of it: a process of the same user that asks for SO_REUSEPORT itself may bind such a port
+// afterwards.
 void share_address(int descriptor, bool shared);
 
 // Owns its descriptor and, on UNIX, its file.

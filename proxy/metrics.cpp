@@ -81,8 +81,8 @@ void collect_requests(const MetricsSources& sources, Families& out) {
   total("request_bytes_total", "Bytes of request bodies", MetricType::Counter, &Counters::request_bytes);
   total("response_bytes_total", "Bytes of response bodies", MetricType::Counter, &Counters::response_bytes);
   total("connections_refused_total",
-        "Client connections closed at once because client.max_connections were open", MetricType::Counter,
-        &Counters::connections_refused);
+        "Client connections refused at client.max_connections, or for want of a trusted PROXY header",
+        MetricType::Counter, &Counters::connections_refused);
   total("tunnels_active", "Upgraded connections, such as WebSockets", MetricType::Gauge,
         &Counters::tunnels_active);
   total("buffer_bytes", "Bytes in buffers for heads and bodies", MetricType::Gauge, &Counters::buffer_bytes);
