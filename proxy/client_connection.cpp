@@ -103,10 +103,10 @@ Task<void> ClientConnection::serve() {
   link_.close();
 }
 
-// Whether bytes of a request are there. An empty line before it is not (RFC 9112, 2.2): some clients end a
+// Whether bytes of a request are there. Empty lines before it are not (RFC 9112, 2.2): some clients end a
 // body with one, and are not at work on a request then.
 bool ClientConnection::request_begun() {
-  if (link_.in.unread().starts_with("\r\n")) link_.in.consume(2);
+  while (link_.in.unread().starts_with("\r\n")) link_.in.consume(2);
   return !link_.in.empty();
 }
 

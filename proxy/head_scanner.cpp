@@ -98,8 +98,8 @@ std::size_t HeadScanner::step(const char* bytes, std::size_t at, std::size_t end
     case State::leading:
       return scan_leading(bytes[at], at);
     case State::leading_lf:
-      at = scan_lf(bytes[at], at, State::method);
-      start_ = mark_ = at;
+      at = scan_lf(bytes[at], at, State::leading);
+      mark_ = at;
       return at;
     case State::method:
       return scan_method(bytes, at, end);
@@ -132,8 +132,13 @@ std::size_t HeadScanner::step(const char* bytes, std::size_t at, std::size_t end
 }
 
 std::size_t HeadScanner::scan_leading(char c, std::size_t at) {
-  state_ = c == '\r' ? State::leading_lf : State::method;
-  return c == '\r' ? at + 1 : at;
+  if (c == '\r') {
+    state_ = State::leading_lf;
+    return at + 1;
+  }
+  start_ = at;
+  state_ = State::method;
+  return at;
 }
 
 std::size_t HeadScanner::scan_lf(char c, std::size_t at, State next) {

@@ -22,7 +22,7 @@ class HeadScanner {
   // `input`: everything received since the last message's end; it may move between calls. Once complete or
   // failed it stays so.
   const ParseResult& scan(std::string_view input);
-  // Complete: where the head begins, behind the empty line that a client may send before it (RFC 9112, 2.2).
+  // Complete: where the head begins, behind the empty lines that a client may send before it (RFC 9112, 2.2).
   std::size_t start() const { return start_; }
 
  private:

@@ -55,7 +55,7 @@ enum class ParseStatus : std::uint8_t { incomplete, complete, failed };
 
 struct ParseResult {
   ParseStatus status = ParseStatus::incomplete;
-  std::size_t consumed = 0;   // complete: bytes of the head, leading empty line included
+  std::size_t consumed = 0;   // complete: bytes of the head, leading empty lines included
   unsigned error_status = 0;  // failed: 400, 405, 417, 431, 501 or 505 for a request; 502 for a response
   const char* reason = "";    // failed: static text for the log
 };

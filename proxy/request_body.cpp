@@ -54,6 +54,7 @@ void pull_request_body(Exchange& exchange, Link& client, std::size_t most, std::
       source->consume(take(body, exchange.head.framing, source->unread(), exchange.body));
       if (max_body != 0 && body.received > max_body) {
         body.too_large = true;
+        body.complete = false;  // even if all of it came at once: the answer is the same however it was cut
         return;
       }
     }
