@@ -23,8 +23,14 @@ ChunkDecoder::Step ChunkDecoder::step(std::string_view input) {
       if (remaining_ == 0) state_ = State::data_cr;
       return result;
     }
+    const bool in_trailers = state_ >= State::trailer_start && state_ <= State::trailer_lf;
     state_ = next(input[result.consumed]);
-    if (state_ != State::failed) ++result.consumed;
+    if (state_ == State::failed) break;
+    if (in_trailers && state_ != State::end_lf) {
+      if (result.trailers.empty()) result.trailers = input.substr(result.consumed, 0);
+      result.trailers = {result.trailers.data(), result.trailers.size() + 1};
+    }
+    ++result.consumed;
   }
   if (state_ == State::done) result.status = Status::done;
   if (state_ == State::failed) result.status = Status::failed;
@@ -62,7 +68,7 @@ ChunkDecoder::State ChunkDecoder::next(char c) {
       if (c == '\r') return charge(State::trailer_lf);
       return is_value_char(c) ? charge(State::trailer_value) : State::failed;
     case State::trailer_lf:
-      return c == '\n' ? State::trailer_start : State::failed;
+      return c == '\n' ? charge(State::trailer_start) : State::failed;
     case State::end_lf:
       return c == '\n' ? State::done : State::failed;
     case State::data:

@@ -1,5 +1,5 @@
 // The chunked transfer coding (RFC 9112, 7.1), strict: sizes of 1 to 16 hex digits without overflow, CRLF
-// alone ends a line, extensions and trailers are bounded, checked and dropped.
+// alone ends a line, extensions are bounded, checked and dropped, trailers bounded, checked and handed out.
 #pragma once
 
 #include <cstddef>
@@ -15,6 +15,8 @@ class ChunkDecoder {
     Status status = Status::more;
     std::size_t consumed = 0;  // bytes of the input used up, those of `data` included
     std::string_view data;     // part of the input
+    // Part of the input: what came of the trailers, pieces of lines with their CRLF. Beside `more` or `done`.
+    std::string_view trailers;
   };
 
   // Bytes of extensions and trailers that a body may carry; each byte of data gives one back, so that a long

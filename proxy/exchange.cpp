@@ -12,6 +12,8 @@ void Exchange::reset() {
   request_body = RequestBody{};
   body.clear();
   body_in.release();
+  request_trailers.clear();
+  response_trailers.clear();
   upstream.reset();
   server = nullptr;
   holds_permit = false;

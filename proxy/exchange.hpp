@@ -15,6 +15,7 @@
 #include "proxy/request_parser.hpp"
 #include "proxy/response_parser.hpp"
 #include "proxy/snapshot_ref.hpp"
+#include "proxy/trailer_section.hpp"
 #include "proxy/upstream_connection.hpp"
 
 namespace sekisho::proxy {
@@ -32,7 +33,8 @@ struct RequestBody {
 };
 
 struct Exchange {
-  explicit Exchange(BufferPool& pool) : body(pool), body_in(pool) {}
+  explicit Exchange(BufferPool& pool)
+      : body(pool), body_in(pool), request_trailers(pool), response_trailers(pool) {}
   void reset();
 
   RequestParser request_parser;
@@ -45,9 +47,11 @@ struct Exchange {
   RequestBody request_body;
   BlockChain body;      // decoded bytes of the request's body, held or on their way
   InputBuffer body_in;  // body bytes are read here, since the head's buffer must not move
+  TrailerSection request_trailers;
 
   ResponseParser response_parser;
   ResponseHead response;  // views into the upstream's input buffer, valid while its head is being handled
+  TrailerSection response_trailers;
   std::unique_ptr<UpstreamConnection> upstream;
   UpstreamServer* server = nullptr;  // that of the last try; the snapshot keeps it
   bool holds_permit = false;         // of max_in_flight

@@ -10,6 +10,7 @@
 #include "proxy/exchange.hpp"
 #include "proxy/permits.hpp"
 #include "proxy/task.hpp"
+#include "proxy/trailer_rules.hpp"
 
 namespace sekisho::proxy {
 
@@ -97,6 +98,12 @@ class Forward {
   bool may_read_ahead() const;
   ForwardEnd upstream_ended() const;
 
+  // relay_trailers.cpp: the last chunk towards either side, in the worker's scratch where it carries
+  // trailers.
+  bool request_trailers_pass() const;
+  std::string_view request_end();
+  std::string_view response_end();
+
   ClientConnection& client_;
   Exchange& exchange_;
   Link* upstream_link_ = nullptr;
@@ -106,10 +113,14 @@ class Forward {
   bool streaming_ = false;     // the body goes on as it comes
   bool chunked_out_ = false;   // towards the upstream
   bool request_sent_ = false;  // all of the request was handed over
+  bool trailers_sent_ =
+      false;  // among it trailers: the connection is not used again, see docs/rfc_choices.md
   ResponseState response_state_ = ResponseState::head;
   Framing client_framing_ = Framing::none;
   std::uint64_t response_remaining_ = 0;
   ChunkDecoder response_decoder_;
+  std::optional<TrailerRules> response_trailer_rules_;  // where the client can get trailers
+  unsigned interim_responses_ = 0;
   bool switching_ = false;               // 101: becomes a tunnel
   Instant upstream_progress_{};          // a byte last went or came
   Instant body_progress_{};              // a byte of the client's body last came

@@ -14,6 +14,8 @@ namespace {
 constexpr std::size_t read_size = 16 * 1024;
 constexpr std::size_t large_read_size = 64 * 1024;
 constexpr std::size_t body_in_flight = 64 * 1024;  // of a streamed request body, between client and upstream
+// Rails sends a 103 a hint, so there may be dozens; a server that sends nothing else is broken.
+constexpr unsigned most_interim_responses = 100;
 constexpr Duration rate_window = std::chrono::seconds(5);
 
 std::string_view chunk_header(std::size_t size, char (&space)[20]) {
@@ -28,8 +30,9 @@ std::string_view chunk_header(std::size_t size, char (&space)[20]) {
 Task<ForwardEnd> Forward::relay() {
   Link& client = client_.link_;
   held_sent_ = 0;
-  request_sent_ = false;
+  request_sent_ = trailers_sent_ = false;
   response_state_ = ResponseState::head;
+  interim_responses_ = 0;
   exchange_.response_parser.reset(exchange_.head.method);
   exchange_.upstream_started = upstream_progress_ = client_.now();
   body_was_read_ = upstream_was_read_ = false;
@@ -67,7 +70,7 @@ void Forward::send_request_head() {
   forwarding.start_ms = exchange_.wall_ms;
   if (exchange_.head.framing == Framing::none) {
     forwarding.framing = Framing::none;
-  } else if (body.complete) {
+  } else if (body.complete && !request_trailers_pass()) {
     forwarding.framing = Framing::length;
     forwarding.content_length = exchange_.body.size();
   } else {
@@ -81,8 +84,10 @@ void Forward::send_request_head() {
   if (scratch.overflowed()) throw std::length_error("the request's head outgrows its buffer");
 
   Gather gather;
+  char space[20];
   gather.add(scratch.view());
   if (!streaming_) {
+    if (chunked_out_ && !exchange_.body.empty()) gather.add(chunk_header(exchange_.body.size(), space));
     const std::size_t room = gather.items.size() - gather.count;
     const std::size_t count = exchange_.body.peek(std::span(gather.items).subspan(gather.count, room));
     for (std::size_t i = 0; i < count; ++i) held_sent_ += gather.items[gather.count + i].size();
@@ -118,7 +123,15 @@ std::optional<ForwardEnd> Forward::pump_request() {
   }
   if (!streaming_) {
     send_held_body();
-    request_sent_ = held_sent_ == exchange_.body.size();
+    if (!request_sent_ && held_sent_ == exchange_.body.size()) {
+      if (chunked_out_) {
+        Gather end;
+        if (!exchange_.body.empty()) end.add("\r\n");
+        end.add(request_end());
+        upstream.send(end.view(), client_.now());
+      }
+      request_sent_ = true;
+    }
     return std::nullopt;
   }
   while (!request_sent_ && upstream.out.size() < body_in_flight && !upstream.send_failed) {
@@ -139,7 +152,7 @@ std::optional<ForwardEnd> Forward::pump_request() {
           std::span(gather.items).subspan(gather.count, gather.items.size() - gather.count - 2));
       if (chunked_out_) gather.add("\r\n");
     }
-    if (chunked_out_ && body.complete) gather.add("0\r\n\r\n");
+    if (chunked_out_ && body.complete) gather.add(request_end());
     upstream.send(gather.view(), client_.now());
     upstream_progress_ = client_.now();
     exchange_.body.consume(size);
@@ -164,7 +177,8 @@ std::optional<ForwardEnd> Forward::pump_response() {
     }
     if (response_state_ == ResponseState::done) {
       // The server is free: its connection and permit go back before a slow client has taken the rest.
-      release_upstream(exchange_.response.keep_alive && request_sent_ && upstream.out.empty());
+      release_upstream(exchange_.response.keep_alive && request_sent_ && !trailers_sent_ &&
+                       upstream.out.empty());
       end_flight();
       return std::nullopt;
     }
@@ -193,6 +207,7 @@ std::optional<ForwardEnd> Forward::take_response_head(Gather& gather) {
       if (!exchange_.head.upgrade) return ForwardEnd::upstream_bad;
       switching_ = true;
     } else if (head.status < 200) {
+      if (++interim_responses_ > most_interim_responses) return ForwardEnd::upstream_bad;
       // 1xx goes on to a client that knows of it; 100 was answered by us (RFC 9110, 15.2).
       if (exchange_.head.version == 11 && head.status != 100) {
         write_interim_head(scratch, head);
@@ -243,6 +258,9 @@ std::optional<ForwardEnd> Forward::take_response_head(Gather& gather) {
     }
     gather.add(scratch.view());
     response_decoder_.reset();
+    response_trailer_rules_.reset();
+    if (head.framing == Framing::chunked && client_framing_ == Framing::chunked)
+      response_trailer_rules_.emplace(TrailerRules::Towards::client, head.fields);
     const bool empty =
         head.framing == Framing::none || (head.framing == Framing::length && head.content_length == 0);
     if (empty) {
@@ -277,6 +295,7 @@ std::optional<ForwardEnd> Forward::take_response_body(Gather& gather) {
       while (!done && !data.nearly_full()) {
         const ChunkDecoder::Step step = response_decoder_.step(input.substr(used));
         used += step.consumed;
+        if (response_trailer_rules_) exchange_.response_trailers.append(step.trailers);
         if (step.status == ChunkDecoder::Status::data) {
           data.add(step.data);
           size += step.data.size();
@@ -307,7 +326,14 @@ std::optional<ForwardEnd> Forward::take_response_body(Gather& gather) {
     gather.items[gather.count++] = item;
   }
   if (chunked && size > 0) gather.add("\r\n");
-  if (chunked && done) gather.add("0\r\n\r\n");
+  if (chunked && done) {
+    if (!exchange_.response_trailers.empty()) {
+      // The head may still stand in the scratch that they are written to.
+      client_.link_.send(gather.view(), client_.now());
+      gather.count = 0;
+    }
+    gather.add(response_end());
+  }
   if (gather.count > 0) client_.link_.send(gather.view(), client_.now());
   gather.count = 0;
   exchange_.body_bytes_out += size;

@@ -6,8 +6,10 @@ namespace sekisho::proxy {
 namespace {
 
 // Takes from the front of `input` what belongs to the body; returns the bytes used up.
-std::size_t take(RequestBody& body, Framing framing, std::string_view input, BlockChain& into) {
-  if (framing == Framing::length) {
+std::size_t take(Exchange& exchange, std::string_view input) {
+  RequestBody& body = exchange.request_body;
+  BlockChain& into = exchange.body;
+  if (exchange.head.framing == Framing::length) {
     const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(body.remaining, input.size()));
     into.append(input.substr(0, n));
     body.remaining -= n;
@@ -19,6 +21,7 @@ std::size_t take(RequestBody& body, Framing framing, std::string_view input, Blo
   while (!body.complete && !body.malformed) {
     const ChunkDecoder::Step step = body.decoder.step(input.substr(used));
     used += step.consumed;
+    exchange.request_trailers.append(step.trailers);
     if (step.status == ChunkDecoder::Status::data) {
       into.append(step.data);
       body.received += step.data.size();
@@ -51,7 +54,7 @@ void pull_request_body(Exchange& exchange, Link& client, std::size_t most, std::
     while (!body.complete && !body.malformed && !source->empty()) {
       if (most != 0 && exchange.body.size() >= most) return;
       body.continue_owed = false;  // it sent the body without waiting
-      source->consume(take(body, exchange.head.framing, source->unread(), exchange.body));
+      source->consume(take(exchange, source->unread()));
       if (max_body != 0 && body.received > max_body) {
         body.too_large = true;
         body.complete = false;  // even if all of it came at once: the answer is the same however it was cut

@@ -106,9 +106,11 @@ void write_request_head(HeadBuffer& out, const RequestHead& head, const policy::
   out.append_field("Host", admission.authority);
 
   const ConnectionOptions options(head.fields);
+  const bool keeps_trailer = forwarding.framing == Framing::chunked && !options.names_field("trailer");
   for (const Field& field : head.fields) {
     if (ends_before_upstream(field)) {
-      if (field.id == FieldId::upgrade && head.upgrade) out.append_field(field.name, field.value);
+      if ((field.id == FieldId::upgrade && head.upgrade) || (field.id == FieldId::trailer && keeps_trailer))
+        out.append_field(field.name, field.value);
     } else if (!options.names_field(field.name)) {
       out.append_field(field.name, field.value);
     }

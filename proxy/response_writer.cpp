@@ -38,12 +38,16 @@ void write_response_head(HeadBuffer& out, const ResponseHead& head, const policy
   // alone.
   const bool keeps_upgrade = options.upgraded || head.status == 426;
   const ConnectionOptions connection(head.fields);
+  // Announces trailers, which go on where both sides' bodies have a place for them.
+  const bool keeps_trailer = head.framing == Framing::chunked && options.framing == Framing::chunked &&
+                             !connection.names_field("trailer");
   bool has_date = false;
   bool has_upgrade = false;
   for (const Field& field : head.fields) {
     if (ends_before_client(field)) {
-      if (field.id != FieldId::upgrade || !keeps_upgrade) continue;
-      has_upgrade = true;
+      const bool upgrade = field.id == FieldId::upgrade && keeps_upgrade;
+      if (!upgrade && (field.id != FieldId::trailer || !keeps_trailer)) continue;
+      has_upgrade = has_upgrade || upgrade;
     } else if (connection.names_field(field.name)) {
       continue;
     }
