@@ -50,7 +50,14 @@ ChunkDecoder::State ChunkDecoder::next(char c) {
       return c == ';' ? charge(State::extension) : State::failed;
     case State::extension:
       if (c == '\r') return State::size_lf;
+      if (c == '"') return charge(State::extension_quoted);
       return is_value_char(c) ? charge(State::extension) : State::failed;
+    case State::extension_quoted:
+      if (c == '"') return charge(State::extension);
+      if (c == '\\') return charge(State::extension_escape);
+      return is_value_char(c) ? charge(State::extension_quoted) : State::failed;
+    case State::extension_escape:
+      return is_value_char(c) ? charge(State::extension_quoted) : State::failed;
     case State::size_lf:
       if (c != '\n') return State::failed;
       return remaining_ == 0 ? State::trailer_start : State::data;

@@ -35,6 +35,8 @@ class ChunkDecoder {
     size,
     size_space,  // white space before a semicolon, which RFC 9112, 7.1.1 tells recipients to take
     extension,
+    extension_quoted,  // a line end here is refused: a reader of quotes and one of lines would part ways
+    extension_escape,
     size_lf,
     data,
     data_cr,

@@ -104,7 +104,7 @@ Verdict run_chunked(const FramingCase& entry, const Cuts& cuts) {
   Verdict verdict{"more", {}, {}};
   proxy::ChunkDecoder decoder;
   decoder.reset();
-  std::string data;
+  std::string data, trailers;
   std::size_t at = 0;
   for (const std::size_t cut : cuts) {
     while (verdict.verdict == "more") {
@@ -112,6 +112,7 @@ Verdict run_chunked(const FramingCase& entry, const Cuts& cuts) {
       const auto step = decoder.step(part);
       at += step.consumed;
       data += step.data;
+      trailers += step.trailers;
       if (step.status == proxy::ChunkDecoder::Status::failed) verdict.verdict = "failed";
       if (step.status == proxy::ChunkDecoder::Status::done) {
         verdict.verdict = "ok";
@@ -124,6 +125,7 @@ Verdict run_chunked(const FramingCase& entry, const Cuts& cuts) {
     }
   }
   verdict.words["data"] = data;
+  verdict.words["trailers"] = trailers;
   return verdict;
 }
 

@@ -5,6 +5,7 @@
 #include "proxy/head_writer.hpp"
 #include "proxy/request_parser.hpp"
 #include "proxy/response_parser.hpp"
+#include "proxy/trailer_rules.hpp"
 #include "tests/support/allocation_counter.hpp"
 
 namespace sekisho::proxy {
@@ -57,6 +58,8 @@ TEST(MessageAllocation, AWarmExchangeAllocatesNothing) {
     ASSERT_FALSE(out.overflowed());
     decoder.reset();
     decoder.step("5;x=y\r\nhello\r\n0\r\n\r\n");
+    out.clear();
+    TrailerRules(TrailerRules::Towards::client, response_head.fields).write("X-Sum: 1\r\nHost: x\r\n", out);
     request_parser.reset();
     ASSERT_EQ(request_parser.parse("GET / HTTP/1.1\r\nHost : a", request_head).error_status, 400U);
   };

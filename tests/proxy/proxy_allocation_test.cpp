@@ -33,6 +33,23 @@ constexpr std::string_view admitted =
 constexpr std::string_view refused =
     "GET /phpmyadmin/index.php HTTP/1.1\r\nHost: www.example.jp\r\nX-Forwarded-For: 198.51.100.8\r\n\r\n";
 
+constexpr std::string_view response_with_trailers =
+    "HTTP/1.1 200 OK\r\nTrailer: Server-Timing\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n"
+    "Server-Timing: db;dur=53\r\nSet-Cookie: a=b\r\n\r\n";
+
+// Sends `request` and reads one response that ends with `end`; its status. Allocates nothing.
+int exchange_until(int connection, std::string_view request, std::string_view end) {
+  ::send(connection, request.data(), request.size(), MSG_NOSIGNAL);
+  char buffer[8192];
+  std::size_t have = 0;
+  for (;;) {
+    const ssize_t n = ::recv(connection, buffer + have, sizeof buffer - have, 0);
+    if (n <= 0) return -1;
+    have += static_cast<std::size_t>(n);
+    if (std::string_view(buffer, have).ends_with(end)) return std::atoi(buffer + 9);
+  }
+}
+
 // Sends `request` and reads one response with a Content-Length; its status. Allocates nothing.
 int exchange(int connection, std::string_view request) {
   ::send(connection, request.data(), request.size(), MSG_NOSIGNAL);
@@ -67,6 +84,20 @@ void expect_no_allocations(std::string_view request, int status) {
 
 TEST(Allocations, NoneInTenThousandProxiedRequests) {
   expect_no_allocations(admitted, 200);
+}
+TEST(Allocations, NoneInTenThousandResponsesWithTrailers) {
+  FixedOrigin origin(response_with_trailers);
+  InProcessServer server{std::string(yaml), origin.port()};
+  const int connection = connect_to(server.port());
+  constexpr std::string_view end = "\r\n0\r\nServer-Timing: db;dur=53\r\n\r\n";
+  for (int i = 0; i < 2000; ++i) ASSERT_EQ(exchange_until(connection, admitted, end), 200);
+  const std::uint64_t before = allocations.load();
+  int wrong = 0;
+  for (int i = 0; i < 10000; ++i) wrong += exchange_until(connection, admitted, end) == 200 ? 0 : 1;
+  const std::uint64_t counted_here = allocations.load() - before;
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(counted_here, 0u);
+  ::close(connection);
 }
 TEST(Allocations, NoneInTenThousandRefusals) {
   expect_no_allocations(refused, 403);
