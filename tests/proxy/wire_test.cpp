@@ -207,7 +207,7 @@ std::string name_of(const testing::TestParamInfo<WireCase>& info) {
 INSTANTIATE_TEST_SUITE_P(Cases, WireTest, testing::ValuesIn(all_cases()), name_of);
 
 TEST(WireCases, AreAllThere) {
-  EXPECT_GE(all_cases().size(), 250U);
+  EXPECT_GE(all_cases().size(), 400U);
 }
 
 }  // namespace
