@@ -36,7 +36,36 @@ bool same_to_rack(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, {}, folded, folded);
 }
 
+// Whether an Upgrade field of `fields` lists `protocol`; letter case does not count (RFC 9110, 7.8).
+bool lists_protocol(std::span<const Field> fields, std::string_view protocol) {
+  const auto same = [](char a, char b) { return to_lower(a) == to_lower(b); };
+  for (const Field& field : fields) {
+    if (field.id != FieldId::upgrade) continue;
+    std::string_view list = field.value;
+    std::string_view element;
+    while (next_element(list, element)) {
+      if (std::ranges::equal(element, protocol, same)) return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
+
+bool switches_as_asked(std::span<const Field> request, std::span<const Field> response) {
+  bool any = false;
+  for (const Field& field : response) {
+    if (field.id != FieldId::upgrade) continue;
+    std::string_view list = field.value;
+    std::string_view element;
+    while (next_element(list, element)) {
+      if (element.empty()) continue;
+      if (!lists_protocol(request, element)) return false;
+      any = true;
+    }
+  }
+  return any;
+}
 
 bool ConnectionOptions::names_field(std::string_view name) const {
   for (std::size_t i = 0; i < name_count; ++i) {

@@ -25,4 +25,8 @@ struct ConnectionOptions {
   bool names_field(std::string_view name) const;
 };
 
+// Whether a 101 with these fields names a protocol, and none that the request did not ask for (RFC
+// 9110, 7.8).
+bool switches_as_asked(std::span<const Field> request, std::span<const Field> response);
+
 }  // namespace sekisho::proxy

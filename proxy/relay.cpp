@@ -4,6 +4,7 @@
 #include <charconv>
 #include <stdexcept>
 
+#include "proxy/connection_options.hpp"
 #include "proxy/forward.hpp"
 #include "proxy/request_body.hpp"
 #include "proxy/worker.hpp"
@@ -204,7 +205,8 @@ std::optional<ForwardEnd> Forward::take_response_head(Gather& gather) {
     HeadBuffer& scratch = client_.worker_.scratch;
     scratch.clear();
     if (head.status == 101) {
-      if (!exchange_.head.upgrade) return ForwardEnd::upstream_bad;
+      const bool asked = exchange_.head.upgrade && switches_as_asked(exchange_.head.fields, head.fields);
+      if (!asked || head.version < 11) return ForwardEnd::upstream_bad;
       switching_ = true;
     } else if (head.status < 200) {
       if (++interim_responses_ > most_interim_responses) return ForwardEnd::upstream_bad;
@@ -388,8 +390,9 @@ void Forward::arm() {
                      (exchange_.response.framing != Framing::length || response_remaining_ > read_size) &&
                      client_.worker_.buffers.has_room(large_read_size);
   if (!large && upstream.in.empty() && upstream.in.capacity() > read_size) upstream.in.release();
-  upstream.in.make_room(large ? large_read_size : read_size,
-                        2 * BufferPool::size_for(client_config().max_header_bytes));
+  upstream.in.make_room(
+      large ? large_read_size : read_size,
+      2 * BufferPool::size_for(ResponseParser::head_bound(client_config().max_header_bytes)));
   upstream.arm_read(upstream.in);
 }
 

@@ -28,13 +28,6 @@ bool is_event_stream(const std::vector<Field>& fields) {
   return false;
 }
 
-bool names_protocol(const std::vector<Field>& fields) {
-  for (const Field& field : fields) {
-    if (field.id == FieldId::upgrade && !field.value.empty()) return true;
-  }
-  return false;
-}
-
 // RFC 9112, 6.3: how the body is framed, given what was asked.
 ParseResult interpret(ResponseHead& head, bool head_request) {
   const DeclaredFraming declared = declared_framing(head.fields, head.version);
@@ -45,7 +38,6 @@ ParseResult interpret(ResponseHead& head, bool head_request) {
   const bool interim = head.status < 200;
   const bool declares_body = declared.chunked || declared.length > 0;
   if (interim && declares_body) return failure("a 1xx response that declares a body");
-  if (head.status == 101 && !names_protocol(head.fields)) return failure("a 101 that names no protocol");
 
   head.content_length = declared.length;
   head.keep_alive = !options.close && (head.version >= 11 || options.keep_alive);

@@ -18,7 +18,6 @@ namespace {
 constexpr Duration tick_length = std::chrono::milliseconds(100);
 constexpr Duration handshake_in_drain = std::chrono::seconds(1);
 constexpr std::size_t most_spare_exchanges = 1024;
-constexpr std::size_t least_scratch = 128 * 1024;
 constexpr std::size_t fields_of_ours = 16 * 1024;
 
 std::int64_t to_ms(auto duration) {
@@ -31,7 +30,7 @@ Worker::Worker(WorkerGroup& group, unsigned index, AccessLogLane& lane)
     : log(lane),
       buffers(*group.budget, counters.buffer_bytes),
       wheel(std::chrono::steady_clock::now()),
-      scratch(least_scratch + fields_of_ours),
+      scratch(ResponseParser::head_bound(0) + fields_of_ours),
       group_(group),
       index_(index) {
   if (::getrandom(random_state_, sizeof random_state_, 0) != sizeof random_state_) std::abort();
@@ -86,7 +85,7 @@ std::unique_ptr<Exchange> Worker::borrow_exchange() {
   const config::Client& client = snapshot_->config->client;
   exchange->request_parser.set_limits({client.max_header_bytes, client.max_headers});
   exchange->response_parser.set_limits(
-      {std::max<std::size_t>(client.max_header_bytes, least_scratch), 4 * client.max_headers});
+      {ResponseParser::head_bound(client.max_header_bytes), 4 * client.max_headers});
   exchange->reset();
   return exchange;
 }
@@ -185,8 +184,7 @@ void Worker::remove(ClientConnection& connection) {
 void Worker::switch_snapshot(std::unique_ptr<Snapshot> snapshot) {
   snapshot_ = SnapshotRef(std::move(snapshot));
   const config::Config& config = *snapshot_->config;
-  const std::size_t wanted =
-      std::max<std::size_t>(config.client.max_header_bytes, least_scratch) + fields_of_ours;
+  const std::size_t wanted = ResponseParser::head_bound(config.client.max_header_bytes) + fields_of_ours;
   if (scratch.capacity() < wanted) scratch = HeadBuffer(wanted);
   configure_pools();
 }

@@ -30,6 +30,12 @@ std::string yaml_of(const WireCase& entry) {
   return yaml + entry.config;
 }
 
+// As much of it as a reader can use.
+std::string excerpt(std::string_view bytes) {
+  constexpr std::size_t most = 2000;
+  return escape(bytes.substr(0, most)) + (bytes.size() > most ? " and so on" : "");
+}
+
 class Rehearsal {
  public:
   Rehearsal(const WireCase& entry, bool in_pieces)
@@ -100,7 +106,7 @@ class Rehearsal {
     next_server_ = false;
     const auto there = [&] { return server() != nullptr; };
     ends_.wait([&] { return there() || ends_.client->ended; });
-    if (!there()) return "nothing came to the upstream; wanted\n  " + escape(pattern) + client_has();
+    if (!there()) return "nothing came to the upstream; wanted\n  " + excerpt(pattern) + client_has();
     return expect(*server(), pattern, "the upstream");
   }
 
@@ -114,8 +120,8 @@ class Rehearsal {
       peer.used += found.size;
       return std::nullopt;
     }
-    return who + " has\n  " + escape(peer.unused()) + (peer.ended ? " (and its end)" : "") + "\nwanted\n  " +
-           escape(pattern) + "\nalike in " + std::to_string(found.size) + " bytes" +
+    return who + " has\n  " + excerpt(peer.unused()) + (peer.ended ? " (and its end)" : "") + "\nwanted\n  " +
+           excerpt(pattern) + "\nalike in " + std::to_string(found.size) + " bytes" +
            (&peer == ends_.client.get() ? "" : client_has());
   }
 
@@ -123,14 +129,14 @@ class Rehearsal {
   // read or not.
   Wrong expect_end(WirePeer& peer, std::optional<bool> reset, const std::string& who) {
     ends_.wait([&] { return peer.ended || !peer.unused().empty(); });
-    if (!peer.unused().empty()) return who + " has more than wanted:\n  " + escape(peer.unused());
+    if (!peer.unused().empty()) return who + " has more than wanted:\n  " + excerpt(peer.unused());
     if (!peer.ended) return who + " saw no end";
     if (reset && peer.reset != *reset)
       return who + (*reset ? " saw a FIN, no reset" : " saw a reset, no FIN");
     return std::nullopt;
   }
 
-  std::string client_has() { return "\nthe client has\n  " + escape(ends_.client->unused()); }
+  std::string client_has() { return "\nthe client has\n  " + excerpt(ends_.client->unused()); }
 
   // Both sides got what the case says and nothing more. A request on the same connection, where it is kept,
   // and one on a fresh connection show it without a wait: what the proxy's one worker still had to send from
@@ -139,11 +145,11 @@ class Rehearsal {
     if (client_usable_) {
       if (const auto wrong = ask_once_more("/same")) return "on the same connection: " + *wrong;
     }
-    if (!ends_.client->unused().empty()) return "the client has more:\n  " + escape(ends_.client->unused());
+    if (!ends_.client->unused().empty()) return "the client has more:\n  " + excerpt(ends_.client->unused());
     ends_.connect(proxy_.port());
     if (const auto wrong = ask_once_more("/fresh")) return "on a fresh connection: " + *wrong;
     for (const auto& upstream : ends_.upstreams) {
-      if (!upstream->unused().empty()) return "the upstream has more:\n  " + escape(upstream->unused());
+      if (!upstream->unused().empty()) return "the upstream has more:\n  " + excerpt(upstream->unused());
     }
     return std::nullopt;
   }
