@@ -44,12 +44,15 @@ class ServersTest(unittest.TestCase):
         self.assertEqual(sum(counts.values()), 20)
         self.assertTrue(counts[b"a"] >= 5 and counts[b"b"] >= 5, counts)
         a.gate.clear()
+        at_a, before = len(a.heads), len(a.heads) + len(b.heads)
         waiting = [self.enterContext(Client(sekisho.address)) for _ in range(4)]
         for client in waiting:
             client.send(request_bytes("GET", "/"))
-        # Those that met the stuck server stay there; of the rest it gets none while the other is idle.
-        wait_until(lambda: sekisho.metric("sekisho_upstream_in_flight") >= 1, "one is held")
-        wait_until(lambda: sum(b"GET / " in head for head in a.heads) > 0, "at the stuck one")
+        wait_until(lambda: len(a.heads) + len(b.heads) == before + 4, "all four are at a server")
+        stuck = len(a.heads) - at_a
+        self.assertGreaterEqual(stuck, 1)
+        wait_until(lambda: sekisho.metric("sekisho_upstream_in_flight") == stuck, "only the stuck server's are left")
+        # Of what comes now it gets none while the other is idle.
         self.assertEqual({fetch(sekisho.address, "/").body for _ in range(10)}, {b"b"})
         a.gate.set()
         for client in waiting:
