@@ -38,6 +38,7 @@ struct Endpoint {
   Mark mark;
 };
 
+// Files, relative to the configuration's.
 struct CertificatePair {
   Text certificate;
   Text private_key;
@@ -53,8 +54,9 @@ struct Listener {
 struct UpstreamTls {
   bool enabled = false;
   bool verify = true;
-  std::string ca;
-  std::string server_name;
+  Text ca;           // a file, relative to the configuration's; empty: the system's store
+  Text server_name;  // empty: as the server is named
+  Mark mark;
 };
 
 struct Queue {

@@ -26,7 +26,11 @@ void read_pair(Context& context, const Tree& tree, std::vector<CertificatePair>&
   const bool named = reader.key_mark("certificate").line != 0 && reader.key_mark("private_key").line != 0;
   if (tree.kind == Tree::Kind::map && !named)
     context.error(tree.mark, "tls needs both certificate and private_key");
-  if (certificate && key) pairs.push_back(std::move(pair));
+  if (!certificate || !key) return;
+  for (Text* path : {&pair.certificate, &pair.private_key}) {
+    path->value = (context.directory / path->value).lexically_normal().string();
+  }
+  pairs.push_back(std::move(pair));
 }
 
 std::optional<Listener> read_listener(Context& context, const Tree& tree) {
@@ -43,7 +47,8 @@ std::optional<Listener> read_listener(Context& context, const Tree& tree) {
     if (const Tree* tls = reader.find("tls"); tls != nullptr) {
       if (tls->kind != Tree::Kind::scalar || tls->text != "off") {
         for (const Tree* pair : items_of(*tls)) read_pair(context, *pair, listener.tls);
-        context.not_supported_yet(reader.key_mark("tls"), "listening with tls");
+        if (tls->kind == Tree::Kind::sequence && tls->items.empty())
+          context.error(tls->mark, "tls needs at least one pair of certificate and private_key, or is off");
       }
     }
     reader.flag("proxy_protocol", listener.proxy_protocol);

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "config/endpoint.hpp"
+#include "config/ip_address.hpp"
 #include "config/sections.hpp"
 
 namespace sekisho::config {
@@ -36,8 +37,17 @@ void read_servers(Context& context, const Tree& tree, std::string_view what, std
   }
 }
 
-void read_tls(Context& context, const Tree& tree, Mark key, UpstreamTls& tls) {
+bool is_server_name(std::string_view name) {
+  constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+  constexpr std::size_t longest = 253;
+  const bool address = IpAddress::parse(name).has_value();
+  return address || (!name.empty() && name.size() <= longest &&
+                     name.find_first_not_of(letters) == std::string_view::npos);
+}
+
+void read_tls(Context& context, const Tree& tree, UpstreamTls& tls) {
   tls = UpstreamTls{};
+  tls.mark = tree.mark;
   if (tree.kind == Tree::Kind::scalar && tree.text == "off") return;
   if (tree.kind != Tree::Kind::map) {
     context.error(tree.mark, "tls must be off or a mapping such as {verify: true}");
@@ -46,10 +56,14 @@ void read_tls(Context& context, const Tree& tree, Mark key, UpstreamTls& tls) {
   tls.enabled = true;
   MapReader reader(context, tree, "tls");
   reader.flag("verify", tls.verify);
-  reader.text("ca", tls.ca);
-  reader.text("server_name", tls.server_name);
+  tls.ca.mark = reader.value_mark("ca");
+  if (reader.text("ca", tls.ca.value))
+    tls.ca.value = (context.directory / tls.ca.value).lexically_normal().string();
+  tls.server_name.mark = reader.value_mark("server_name");
+  if (reader.text("server_name", tls.server_name.value) && !is_server_name(tls.server_name.value)) {
+    context.error(tls.server_name.mark, "server_name must be a name such as app.internal, without a port");
+  }
   reader.finish();
-  context.not_supported_yet(key, "tls to the upstream");
 }
 
 void read_queue(Context& context, const Tree& tree, Queue& queue) {
@@ -105,7 +119,7 @@ void read_keys(MapReader& reader, bool may_say_total, Upstream& upstream) {
     read_servers(context, *servers, "servers", upstream.servers);
   }
   if (const auto balance = reader.word("balance", {"least_requests"})) upstream.balance = *balance;
-  if (const Tree* tls = reader.find("tls")) read_tls(context, *tls, reader.key_mark("tls"), upstream.tls);
+  if (const Tree* tls = reader.find("tls")) read_tls(context, *tls, upstream.tls);
   reader.duration("connect_timeout", upstream.connect_timeout, 1ms, 1h);
   reader.duration("response_timeout", upstream.response_timeout, 1ms, 24h);
   reader.duration("tunnel_timeout", upstream.tunnel_timeout, 1ms);

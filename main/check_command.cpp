@@ -10,6 +10,7 @@
 #include "proxy/policy/engine.hpp"
 #include "proxy/policy/limit_states.hpp"
 #include "proxy/policy/range_age.hpp"
+#include "proxy/tls_contexts.hpp"
 
 namespace sekisho {
 
@@ -23,9 +24,22 @@ void add_policy_problems(config::Loaded& loaded) {
   loaded.diagnostics.append(found);
 }
 
+namespace {
+
+void add_tls_problems(config::Loaded& loaded) {
+  if (!loaded.draft) return;
+  config::Diagnostics found = loaded.diagnostics.fresh();
+  proxy::read_tls(*loaded.draft, found);
+  if (found.has_errors()) loaded.config = nullptr;
+  loaded.diagnostics.append(found);
+}
+
+}  // namespace
+
 int check_command(const std::string& source, bool strict) {
   config::Loaded loaded = config::load(source);
   add_policy_problems(loaded);
+  add_tls_problems(loaded);
   if (loaded.draft) {
     config::add_warnings(*loaded.draft, loaded.diagnostics);
     policy::add_range_age_warnings(loaded.draft->client_ip, std::chrono::system_clock::now(),

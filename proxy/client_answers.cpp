@@ -126,7 +126,12 @@ Task<void> ClientConnection::discard_body() {
 Task<void> ClientConnection::linger() {
   co_await drain_output(0);
   link_.book_read();
-  if (cut_ || link_.gone() || link_.eof) co_return;
+  if (cut_ || link_.gone()) co_return;
+  if (link_.eof) {
+    // By TLS the end is a message of its own (RFC 8446, 6.1); else the close is it.
+    if (listener_->tls != nullptr) link_.stream->shutdown_send();
+    co_return;
+  }
   const Instant deadline = now() + longest_linger;
   link_.stream->shutdown_send();
   const std::uint64_t read_before = link_.bytes_read;

@@ -85,8 +85,10 @@ void ClientConnection::sleep_until(Instant deadline) {
 }
 
 Task<void> ClientConnection::serve() {
-  for (;;) {
-    const bool ready = co_await read_head();
+  bool ready = true;
+  if (listener_->tls != nullptr) ready = co_await handshake();
+  while (ready) {
+    ready = co_await read_head();
     if (!ready) break;
     co_await handle();
     if (link_.out.size() > output_before_pause) co_await drain_output(output_before_pause / 2);

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "config/ip_address.hpp"
 #include "proxy/deadline_wheel.hpp"
@@ -48,10 +49,12 @@ class ClientConnection final : public StreamListener, public DeadlineNode {
 
   // The steps, in order.
   Task<void> serve();
+  Task<bool> handshake();  // of TLS
   Task<bool> read_head();
   Task<void> handle();  // route and admit, then forward or answer
   void finish();
 
+  void say_handshake_failed(const std::optional<boost::system::error_code>& result) const;
   bool request_begun();
   Task<void> leave_body(const Exchange& exchange);
 

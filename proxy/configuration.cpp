@@ -58,7 +58,8 @@ std::vector<std::string> ReadConfiguration::warnings() const {
 ReadConfiguration read_configuration(const std::string& source, std::uint64_t descriptors,
                                      const config::Config* running) {
   config::Loaded loaded = config::load(source);
-  ReadConfiguration read{nullptr, std::move(loaded.diagnostics)};
+  ReadConfiguration read{nullptr, std::move(loaded.diagnostics), {}};
+  if (loaded.draft != nullptr) read.tls = read_tls(*loaded.draft, read.diagnostics);
   if (running != nullptr && loaded.draft != nullptr) {
     refuse_restart_only(*running, *loaded.draft, read.diagnostics);
   }
@@ -95,6 +96,10 @@ bool prepare_configuration(ReadConfiguration& read, policy::LimitStates& states,
   prepared.config = read.config;
   prepared.limits = states.prepare(*read.config, now, read.diagnostics);
   prepared.listeners = wanted_listeners(*read.config);
+  for (std::size_t i = 0; i < prepared.listeners.size(); ++i) {
+    prepared.listeners[i].tls = read.tls.listeners[i];
+  }
+  prepared.upstream_tls = read.tls.upstreams;
   prepared.engines.clear();
   for (unsigned worker = 0; worker < workers && !read.diagnostics.has_errors(); ++worker) {
     // Each worker's copy finds what the first found: its problems are told once.

@@ -11,6 +11,7 @@
 #include "proxy/listener.hpp"
 #include "proxy/policy/limit_states.hpp"
 #include "proxy/snapshot.hpp"
+#include "proxy/tls_contexts.hpp"
 #include "ratelimit/instant.hpp"
 
 namespace sekisho::proxy {
@@ -20,6 +21,7 @@ namespace sekisho::proxy {
 struct ReadConfiguration {
   std::shared_ptr<const config::Config> config;
   config::Diagnostics diagnostics;
+  TlsContexts tls;
 
   // "FILE:LINE:COL: message", one a line, by place.
   std::string errors() const;
@@ -38,6 +40,7 @@ struct PreparedConfiguration {
   policy::LimitSet limits;
   std::vector<std::unique_ptr<policy::Engine>> engines;  // by worker
   std::vector<ListenerState> listeners;
+  std::vector<ServerTls> upstream_tls;  // as TlsContexts has it
 };
 
 // Takes the tables' memory and compiles the policy once for each worker. False, with the problems in `read`,

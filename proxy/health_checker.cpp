@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/basic_stream.hpp>
@@ -95,21 +96,39 @@ struct HealthChecker::Watch : std::enable_shared_from_this<Watch> {
   }
 
   static asio::awaitable<void> ask(Watch& self, Socket& socket) {
+    socket.expires_after(self.check.how.timeout);
+    if (self.server->tls() == nullptr) {
+      co_await ask_over(self, socket);
+      co_return;
+    }
+    SslHandle session = self.server->tls()->new_session();
+    if (session == nullptr) co_return;
+    asio::ssl::stream<Socket&> secured(socket, session.release());
+    const auto [error] =
+        co_await secured.async_handshake(asio::ssl::stream_base::client, asio::as_tuple(asio::use_awaitable));
+    if (self.stopped || error == boost::beast::error::timeout) co_return;
+    if (error) {
+      self.conclude(false, "TLS: " + error.message());
+      co_return;
+    }
+    co_await ask_over(self, secured);
+  }
+
+  template <class AnyStream>
+  static asio::awaitable<void> ask_over(Watch& self, AnyStream& stream) {
     http::request<http::empty_body> request(http::verb::get, self.check.how.path, 11);
     request.set(http::field::host, self.check.host);
     request.set("X-Forwarded-Proto", "https");
     request.set(http::field::user_agent, "sekisho-health-check");
     request.set(http::field::connection, "close");
-    socket.expires_after(self.check.how.timeout);
-    const auto [unsent, sent] =
-        co_await http::async_write(socket, request, asio::as_tuple(asio::use_awaitable));
+    const auto [unsent, sent] = co_await http::async_write(stream, request, asio::as_tuple(asio::use_awaitable));
     boost::beast::error_code error = unsent;
     http::response_parser<http::empty_body> answer;
     if (!error) {
       // The head says it all: a body need not be waited for.
       boost::beast::flat_buffer buffer(most_of_an_answer);
       const auto [failed, size] =
-          co_await http::async_read_header(socket, buffer, answer, asio::as_tuple(asio::use_awaitable));
+          co_await http::async_read_header(stream, buffer, answer, asio::as_tuple(asio::use_awaitable));
       error = failed;
     }
     if (self.stopped || error == boost::beast::error::timeout) co_return;

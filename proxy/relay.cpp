@@ -67,6 +67,7 @@ void Forward::send_request_head() {
   const RequestBody& body = exchange_.request_body;
   Forwarding forwarding;
   forwarding.listener_port = client_.local_port_;
+  forwarding.listener_tls = client_.listener_->tls != nullptr;
   forwarding.request_id = exchange_.request_id;
   forwarding.start_ms = exchange_.wall_ms;
   if (exchange_.head.framing == Framing::none) {

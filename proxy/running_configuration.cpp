@@ -35,7 +35,7 @@ void RunningConfiguration::take(PreparedConfiguration prepared, ratelimit::Insta
   states_.commit(*prepared.config, std::move(prepared.limits), now);
   config_ = std::move(prepared.config);
   engines_ = std::move(prepared.engines);
-  upstreams_ = make_upstreams(*config_, workers_, upstreams_.get());
+  upstreams_ = make_upstreams(*config_, prepared.upstream_tls, workers_, upstreams_.get());
   ++generation_;
   set_log_level(config_->log.level);
 }

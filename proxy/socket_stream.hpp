@@ -27,6 +27,10 @@ class SocketStream final : public Stream {
   bool is_open() const override { return socket_.is_open(); }
   std::unique_ptr<DetachedStream> detach() override;
 
+  int family() const { return family_; }
+  // For who carries on with the socket; nothing may be pending. The stream is closed afterwards.
+  Socket take_socket() { return std::move(socket_); }
+
  private:
   explicit SocketStream(asio::io_context& io) : socket_(io) {}
   void complete_read(const boost::system::error_code& error, std::size_t bytes);

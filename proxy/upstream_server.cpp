@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "proxy/diagnostic_log.hpp"
+#include "proxy/tls_stream.hpp"
 
 namespace sekisho::proxy {
 namespace {
@@ -39,12 +40,9 @@ void UpstreamServer::note_well(bool well, std::string_view reason) {
   }
 }
 
-void UpstreamServer::inherit(const UpstreamServer& before) {
-  set_endpoints(before.endpoints());
-  ever_reached_ = before.ever_reached_.load();
-  reachable_ = before.reachable_.load();
-  well_ = before.well_.load();
-  said_ = before.said_.load();
+void UpstreamServer::set_tls(std::shared_ptr<const TlsClientContext> tls) {
+  tls_ = std::move(tls);
+  make_stream = [this](asio::io_context& io) -> Stream::Ptr { return TlsStream::create(io, tls_); };
 }
 
 }  // namespace sekisho::proxy

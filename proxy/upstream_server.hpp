@@ -16,6 +16,7 @@
 
 #include "proxy/permits.hpp"
 #include "proxy/socket_stream.hpp"
+#include "proxy/tls_client_context.hpp"
 
 namespace sekisho::proxy {
 
@@ -28,7 +29,7 @@ struct alignas(64) IdleCount {
 enum class UpstreamErrorReason : std::uint8_t { connect, timeout, reset, bad_response };
 inline constexpr std::size_t upstream_error_reason_count = 4;
 
-// Thread-safe, but for make_stream, which is set before the first connection.
+// Thread-safe, but for make_stream and set_tls, which are settled before the first connection.
 class UpstreamServer : public std::enable_shared_from_this<UpstreamServer> {
  public:
   UpstreamServer(std::string server_text, std::uint64_t max_connections, unsigned workers)
@@ -61,9 +62,7 @@ class UpstreamServer : public std::enable_shared_from_this<UpstreamServer> {
   void note_unreachable(std::string_view reason);
   // What the health checks by path came to, after as many as the configuration asks for.
   void note_well(bool well, std::string_view reason);
-  // The state of another server object that stood for the same server, or the benefit of the doubt that a
-  // reload gives to a server that nobody has checked yet.
-  void inherit(const UpstreamServer& before);
+  // The benefit of the doubt that a reload gives to a server that nobody has checked yet.
   void presume_reached() { ever_reached_.store(true, std::memory_order_relaxed); }
   bool ever_reached() const { return ever_reached_.load(std::memory_order_relaxed); }
 
@@ -76,6 +75,10 @@ class UpstreamServer : public std::enable_shared_from_this<UpstreamServer> {
   }
 
   std::span<IdleCount> idle_counts() { return idle_; }
+
+  // Connections are made by TLS. Before it is shared.
+  void set_tls(std::shared_ptr<const TlsClientContext> tls);
+  const TlsClientContext* tls() const { return tls_.get(); }  // null: plain
 
   const std::string text;  // as in the file: the label and the log's `upstream`
   // What its connections are made of; another in tests, which put faults under it.
@@ -95,6 +98,7 @@ class UpstreamServer : public std::enable_shared_from_this<UpstreamServer> {
   std::atomic<bool> said_{false};  // whether the log said that it is up, or down
   std::array<std::atomic<std::uint64_t>, upstream_error_reason_count> errors_{};
   std::vector<IdleCount> idle_;
+  std::shared_ptr<const TlsClientContext> tls_;
 };
 
 }  // namespace sekisho::proxy

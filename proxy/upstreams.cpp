@@ -18,7 +18,7 @@ bool share_a_server(const config::Upstream& wanted, const Upstream& before) {
 
 // `before` may be null. A bound cannot come or go while requests hold permits, or hold none that they should:
 // those requests keep the old object.
-std::shared_ptr<Upstream> make_upstream(const config::Upstream& wanted, unsigned workers,
+std::shared_ptr<Upstream> make_upstream(const config::Upstream& wanted, const ServerTls& tls, unsigned workers,
                                         const Upstream* before) {
   auto made = std::make_shared<Upstream>();
   if (before != nullptr && before->in_flight->bounded() == (wanted.max_in_flight != 0)) {
@@ -27,14 +27,19 @@ std::shared_ptr<Upstream> make_upstream(const config::Upstream& wanted, unsigned
   } else {
     made->in_flight = std::make_shared<Permits>(wanted.max_in_flight);
   }
-  for (const config::Endpoint& endpoint : wanted.servers) {
-    std::shared_ptr<UpstreamServer> server = before == nullptr ? nullptr : find(*before, endpoint.text);
-    if (server != nullptr) {
+  for (std::size_t i = 0; i < wanted.servers.size(); ++i) {
+    const std::string& text = wanted.servers[i].text;
+    const std::shared_ptr<const TlsClientContext> context = tls.empty() ? nullptr : tls[i];
+    std::shared_ptr<UpstreamServer> server = before == nullptr ? nullptr : find(*before, text);
+    if (server != nullptr && same_tls(server->tls(), context.get())) {
       server->connections.set_limit(wanted.max_connections);
     } else {
-      server = std::make_shared<UpstreamServer>(endpoint.text, wanted.max_connections, workers);
+      const auto old = std::move(server);
+      server = std::make_shared<UpstreamServer>(text, wanted.max_connections, workers);
+      if (context != nullptr) server->set_tls(context);
       // It has the benefit of the doubt until the first check, so that a reload fails no probe.
       if (before != nullptr && before->can_serve()) server->presume_reached();
+      if (old != nullptr) server->set_endpoints(old->endpoints());
     }
     made->servers.push_back(std::move(server));
   }
@@ -55,7 +60,7 @@ std::vector<std::shared_ptr<Upstream>> Upstreams::distinct() const {
   return all;
 }
 
-std::shared_ptr<const Upstreams> make_upstreams(const config::Config& config, unsigned workers,
+std::shared_ptr<const Upstreams> make_upstreams(const config::Config& config, const std::vector<ServerTls>& tls, unsigned workers,
                                                 const Upstreams* before) {
   std::vector<std::shared_ptr<Upstream>> unclaimed;
   std::shared_ptr<Upstream> top;
@@ -67,13 +72,15 @@ std::shared_ptr<const Upstreams> make_upstreams(const config::Config& config, un
     unclaimed.erase(std::ranges::find(unclaimed, upstream));
     return upstream;
   };
+  const auto tls_of = [&](std::size_t place) { return tls.empty() ? ServerTls() : tls[place]; };
   auto made = std::make_shared<Upstreams>();
   std::shared_ptr<Upstream> made_top;
   if (config.upstream) {
     const auto old = top == nullptr ? nullptr : claim(top);
-    made_top = make_upstream(*config.upstream, workers, old.get());
+    made_top = make_upstream(*config.upstream, tls_of(config.routes.size()), workers, old.get());
   }
-  for (const config::Route& route : config.routes) {
+  for (std::size_t i = 0; i < config.routes.size(); ++i) {
+    const config::Route& route = config.routes[i];
     if (!route.own_servers) {
       made->routes.push_back(made_top);
       continue;
@@ -81,7 +88,7 @@ std::shared_ptr<const Upstreams> make_upstreams(const config::Config& config, un
     const auto at = std::ranges::find_if(
         unclaimed, [&](const auto& upstream) { return share_a_server(route.upstream, *upstream); });
     const auto old = at == unclaimed.end() ? nullptr : claim(*at);
-    made->routes.push_back(make_upstream(route.upstream, workers, old.get()));
+    made->routes.push_back(make_upstream(route.upstream, tls_of(i), workers, old.get()));
   }
   made->routes.push_back(made_top);
   return made;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "config/config.hpp"
+#include "proxy/tls_contexts.hpp"
 #include "proxy/upstream.hpp"
 
 namespace sekisho::proxy {
@@ -21,10 +22,11 @@ struct Upstreams {
   std::vector<std::shared_ptr<Upstream>> distinct() const;
 };
 
-// Makes the upstreams of `config`. A server that `before` (which may be null) had in the corresponding
+// Makes the upstreams of `config`; `tls` as TlsContexts has it, or empty where all are plain. A server that `before` (which may be null) had in the corresponding
 // upstream goes on as the same object with its bounds moved, so that connections, permits and health go on;
-// two upstreams correspond where both are the top-level one, or else where they share a server.
-std::shared_ptr<const Upstreams> make_upstreams(const config::Config& config, unsigned workers,
+// two upstreams correspond where both are the top-level one, or else where they share a server. One that is
+// spoken to by another TLS than before is a new one.
+std::shared_ptr<const Upstreams> make_upstreams(const config::Config& config, const std::vector<ServerTls>& tls, unsigned workers,
                                                 const Upstreams* before);
 
 }  // namespace sekisho::proxy

@@ -18,7 +18,7 @@ std::shared_ptr<const config::Config> load(const std::string& yaml) {
 }
 
 std::shared_ptr<const Upstreams> make(const std::string& yaml, const Upstreams* before = nullptr) {
-  return make_upstreams(*load(yaml), 2, before);
+  return make_upstreams(*load(yaml), {}, 2, before);
 }
 
 std::string chosen(const Upstream& upstream, std::uint64_t tried = 0, unsigned turn = 0) {

@@ -95,7 +95,7 @@ class InProcessServer {
     if (!loaded_.config)
       throw std::runtime_error(loaded_.diagnostics.format(loaded_.diagnostics.all().front()));
     log_ = std::make_unique<proxy::AccessLog>(loaded_.config->log, workers);
-    upstreams_ = proxy::make_upstreams(*loaded_.config, workers, nullptr);
+    upstreams_ = proxy::make_upstreams(*loaded_.config, {}, workers, nullptr);
     const sockaddr_in address = loopback(upstream_port);
     upstream().servers.front()->set_endpoints({proxy::StreamEndpoint(&address, sizeof address)});
     const auto now = std::chrono::steady_clock::now();

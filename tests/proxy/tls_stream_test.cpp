@@ -1,0 +1,384 @@
+#include "proxy/tls_stream.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <chrono>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "proxy/tls_client_context.hpp"
+#include "proxy/tls_server_contexts.hpp"
+#include "tests/support/tls_files.hpp"
+
+namespace sekisho::proxy {
+namespace {
+
+using testing::HasSubstr;
+
+config::Endpoint endpoint_of(const std::string& host, std::uint16_t port) {
+  return {config::Endpoint::Kind::ip, host, port, host + ":" + std::to_string(port), {}};
+}
+
+// Two ends of one connection on one event loop, both of them ours.
+class TlsStreamTest : public testing::Test {
+ protected:
+  TlsStreamTest() {
+    const auto made = files_.make("server", "server", "DNS:app.example,IP:127.0.0.1");
+    config::Diagnostics found;
+    contexts_ = TlsServerContexts::make({{{made.certificate, {}}, {made.key, {}}}}, found);
+    EXPECT_FALSE(found.has_errors());
+  }
+
+  std::shared_ptr<const TlsClientContext> client_context(const std::string& ca, const std::string& name = {},
+                                                         bool verify = true) {
+    config::UpstreamTls tls;
+    tls.enabled = true;
+    tls.verify = verify;
+    tls.ca.value = ca;
+    tls.server_name.value = name;
+    config::Diagnostics found;
+    const auto made = TlsClientContext::make(tls, {endpoint_of("127.0.0.1", 1)}, found);
+    EXPECT_FALSE(found.has_errors());
+    return made.at(0);
+  }
+
+  void run_until(const std::function<bool()>& done) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!done()) {
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+      io_.restart();
+      io_.run_one_for(std::chrono::milliseconds(50));
+    }
+  }
+
+  // Connects as far as TCP; the server's end is a plain stream.
+  Stream::Ptr accept_from(Stream& client) {
+    asio::ip::tcp::acceptor acceptor(io_, {asio::ip::address_v4::loopback(), 0});
+    client.start_connect(StreamEndpoint(acceptor.local_endpoint()));
+    asio::ip::tcp::socket socket(io_);
+    acceptor.accept(socket);
+    return SocketStream::adopt(io_, AF_INET, socket.release());
+  }
+
+  // Both after their handshakes; what each came to is in the results.
+  void connect(std::shared_ptr<const TlsClientContext> context) {
+    client_ = TlsStream::create(io_, std::move(context));
+    const Stream::Ptr plain = accept_from(*client_);
+    server_ = TlsStream::take_over(static_cast<SocketStream&>(*plain), contexts_);
+    server_->start_handshake();
+    run_until([&] { return client_->connect_result() && server_->connect_result(); });
+  }
+  void connect() {
+    connect(client_context(files_.ca()));
+    ASSERT_FALSE(*client_->connect_result()) << client_->connect_result()->message();
+    ASSERT_FALSE(*server_->connect_result()) << server_->connect_result()->message();
+  }
+
+  Stream::ReadOutcome finish_read(Stream& stream) {
+    run_until([&] { return !stream.read_pending(); });
+    return stream.take_read().value_or(Stream::ReadOutcome{});
+  }
+  std::string read(Stream& stream, std::size_t most = 65536) {
+    std::string space(most, '\0');
+    stream.start_read(space);
+    const Stream::ReadOutcome outcome = finish_read(stream);
+    EXPECT_FALSE(outcome.error) << outcome.error.message();
+    return space.substr(0, outcome.bytes);
+  }
+  static std::size_t write(Stream& stream, std::string_view bytes) {
+    const asio::const_buffer buffer(bytes.data(), bytes.size());
+    return stream.try_write({&buffer, 1}).bytes;
+  }
+
+  // Whether it stops being quiet, the event loop standing still.
+  static bool notices(const Stream& stream) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (stream.quiet() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    return !stream.quiet();
+  }
+
+  // Sends all of `sent` in many buffers, offering again what was not taken, while the other end reads.
+  std::string carry(Stream& from, Stream& to, const std::string& sent, std::size_t piece,
+                    std::size_t read_size) {
+    std::string received, space(read_size, '\0');
+    std::size_t done = 0;
+    unsigned turns_without_reading = 20;
+    while (received.size() < sent.size()) {
+      if (done < sent.size() && !from.write_wait_pending()) {
+        std::vector<asio::const_buffer> buffers;
+        for (std::size_t at = done; at < sent.size() && buffers.size() < 64; at += piece) {
+          buffers.emplace_back(sent.data() + at, std::min(piece, sent.size() - at));
+        }
+        const Stream::WriteOutcome outcome = from.try_write(buffers);
+        EXPECT_FALSE(outcome.error) << outcome.error.message();
+        if (outcome.error) return received;
+        done += outcome.bytes;
+        if (outcome.bytes == 0) from.start_wait_writable();
+      }
+      if (turns_without_reading > 0 && done < sent.size()) {
+        --turns_without_reading;
+        continue;
+      }
+      if (!to.read_pending()) {
+        if (const auto outcome = to.take_read()) received.append(space, 0, outcome->bytes);
+        if (received.size() < sent.size()) to.start_read(space);
+      }
+      io_.restart();
+      io_.run_one_for(std::chrono::milliseconds(50));
+    }
+    return received;
+  }
+
+  test::TlsFiles files_;
+  std::shared_ptr<const TlsServerContexts> contexts_;
+  asio::io_context io_;
+  TlsStream::Pointer client_, server_;
+};
+
+std::string pattern(std::size_t size) {
+  std::string text(size, '\0');
+  std::uint32_t state = 1;
+  for (char& c : text) {
+    state = state * 1664525 + 1013904223;
+    c = static_cast<char>(state >> 24);
+  }
+  return text;
+}
+
+TEST_F(TlsStreamTest, CarriesBytesBothWaysPastAFullSocket) {
+  connect();
+  const std::string sent = pattern(12'000'000);
+  EXPECT_EQ(carry(*server_, *client_, sent, 997, 65536), sent);
+  EXPECT_EQ(carry(*client_, *server_, sent, 100'000, 5000), sent);
+}
+
+TEST_F(TlsStreamTest, GathersAHeadAndItsBodyIntoOneRecord) {
+  connect();
+  const std::array<asio::const_buffer, 3> parts = {asio::buffer("head", 4), asio::buffer("body", 4),
+                                                   asio::buffer("end", 3)};
+  EXPECT_EQ(server_->try_write(parts).bytes, 11U);
+  EXPECT_EQ(read(*client_, 65536), "headbodyend");
+}
+
+TEST_F(TlsStreamTest, CompletesAReadAfterItWasStartedNotWithin) {
+  struct Told final : StreamListener {
+    void on_stream() override { ++times; }
+    int times = 0;
+  } told;
+  connect();
+  write(*server_, "0123456789");
+  EXPECT_EQ(read(*client_, 4), "0123");
+  client_->set_listener(&told);
+  std::array<char, 100> space;
+  client_->start_read(space);
+  EXPECT_TRUE(client_->read_pending());
+  EXPECT_EQ(told.times, 0);
+  run_until([&] { return told.times == 1; });
+  EXPECT_EQ(client_->take_read()->bytes, 6U);
+  client_->set_listener(nullptr);
+}
+
+TEST_F(TlsStreamTest, IsReadableWhereOpensslHasTheBytesAlready) {
+  connect();
+  write(*server_, "0123456789");
+  EXPECT_EQ(read(*client_, 4), "0123");
+  client_->start_wait_readable();
+  EXPECT_EQ(finish_read(*client_).bytes, 0U);
+  EXPECT_EQ(read(*client_), "456789");
+}
+
+TEST_F(TlsStreamTest, WaitsForReadabilityOverWhatIsNotForTheReader) {
+  connect();
+  client_->start_wait_readable();  // the server's tickets are on their way, or there
+  io_.restart();
+  io_.run_for(std::chrono::milliseconds(20));
+  EXPECT_TRUE(client_->read_pending());
+  write(*server_, "x");
+  finish_read(*client_);
+  EXPECT_EQ(read(*client_), "x");
+}
+
+TEST_F(TlsStreamTest, IsQuietUntilAByteComesForTheReader) {
+  connect();
+  EXPECT_TRUE(client_->quiet()) << "a ticket is no noise";
+  EXPECT_TRUE(server_->quiet());
+  write(*server_, "x");
+  EXPECT_TRUE(notices(*client_));
+  EXPECT_FALSE(client_->quiet()) << "the byte was taken by the look";
+  EXPECT_EQ(read(*client_), "x");
+}
+
+TEST_F(TlsStreamTest, ALookDoesNotTakeAPendingReadItsBytes) {
+  connect();
+  std::array<char, 16> space;
+  client_->start_read(space);
+  write(*server_, "hello");
+  EXPECT_TRUE(notices(*client_));
+  EXPECT_EQ(finish_read(*client_).bytes, 5U);
+}
+
+TEST_F(TlsStreamTest, ACancelledReadLosesNothing) {
+  connect();
+  std::array<char, 16> space;
+  client_->start_read(space);
+  client_->cancel_read();
+  EXPECT_TRUE(finish_read(*client_).cancelled);
+  write(*server_, "hello");
+  EXPECT_EQ(read(*client_), "hello");
+}
+
+TEST_F(TlsStreamTest, CloseNotifyIsTheEnd) {
+  connect();
+  write(*server_, "last");
+  server_->shutdown_send();
+  EXPECT_EQ(read(*client_), "last");
+  std::array<char, 16> space;
+  client_->start_read(space);
+  EXPECT_TRUE(finish_read(*client_).eof);
+  // The other direction goes on.
+  write(*client_, "words");
+  EXPECT_EQ(read(*server_), "words");
+}
+
+TEST_F(TlsStreamTest, AFinAloneIsAnError) {
+  connect();
+  write(*server_, "cut");
+  server_->close();
+  EXPECT_EQ(read(*client_), "cut");
+  std::array<char, 16> space;
+  client_->start_read(space);
+  const Stream::ReadOutcome outcome = finish_read(*client_);
+  EXPECT_FALSE(outcome.eof);
+  EXPECT_EQ(outcome.error.message(), "tls: unexpected eof while reading");
+  client_->start_read(space);
+  EXPECT_TRUE(finish_read(*client_).error);
+}
+
+TEST_F(TlsStreamTest, ClosesTowardsAnUpstreamKindly) {
+  connect();
+  client_->close();
+  std::array<char, 16> space;
+  server_->start_read(space);
+  EXPECT_TRUE(finish_read(*server_).eof);
+}
+
+TEST_F(TlsStreamTest, SaysCloseOnceTheSocketTakesIt) {
+  connect();
+  const std::string block(16384, 'x');
+  std::size_t sent = 0;
+  // The last record is taken whole, so that nothing is owed but the close.
+  for (;;) {
+    const std::size_t taken = write(*server_, block);
+    sent += taken;
+    if (taken == 0) break;
+  }
+  std::string space(65536, '\0');
+  std::size_t received = 0;
+  bool closed = false, eof = false;
+  while (!eof) {
+    client_->start_read(space);
+    const Stream::ReadOutcome outcome = finish_read(*client_);
+    ASSERT_FALSE(outcome.error) << outcome.error.message();
+    received += outcome.bytes;
+    eof = outcome.eof;
+    if (closed) continue;
+    const std::size_t taken = write(*server_, block);  // what was refused
+    sent += taken;
+    if (taken == 0) continue;
+    server_->shutdown_send();
+    closed = true;
+  }
+  EXPECT_EQ(received, sent);
+}
+
+TEST_F(TlsStreamTest, GoesOnAtAnotherEventLoop) {
+  connect();
+  write(*server_, "0123456789");
+  EXPECT_EQ(read(*client_, 4), "0123");
+  std::unique_ptr<DetachedStream> detached = client_->detach();
+  ASSERT_NE(detached, nullptr);
+  EXPECT_FALSE(client_->is_open());
+  const Stream::Ptr moved = detached->attach(io_);
+  EXPECT_EQ(read(*moved), "456789");
+  write(*moved, "back");
+  EXPECT_EQ(read(*server_), "back");
+}
+
+TEST_F(TlsStreamTest, IsNotHandedOnWithBytesThatWereReadFromIt) {
+  connect();
+  write(*server_, "0123456789");
+  EXPECT_EQ(read(*client_, 4), "0123");
+  std::array<char, 16> space;
+  client_->start_read(space);
+  EXPECT_EQ(client_->detach(), nullptr);
+  EXPECT_EQ(finish_read(*client_).bytes, 6U);
+}
+
+TEST_F(TlsStreamTest, AClosedStreamEndsItsReadWithoutBytes) {
+  connect();
+  write(*server_, "0123456789");
+  EXPECT_EQ(read(*client_, 4), "0123");
+  std::array<char, 16> space;
+  client_->start_read(space);
+  client_->close();
+  const Stream::ReadOutcome outcome = finish_read(*client_);
+  EXPECT_TRUE(outcome.cancelled);
+  EXPECT_EQ(outcome.bytes, 0U);
+}
+
+TEST_F(TlsStreamTest, TrustsTheAuthorityAndNameThatItIsToldTo) {
+  test::TlsFiles others;
+  struct Case {
+    std::shared_ptr<const TlsClientContext> context;
+    std::string says;  // empty: trusted
+  };
+  const Case cases[] = {
+      {client_context(files_.ca()), ""},
+      {client_context(files_.ca(), "app.example"), ""},
+      {client_context(files_.ca(), "other.example"), "tls: certificate verify failed (hostname mismatch)"},
+      {client_context(files_.ca(), "127.0.0.2"), "tls: certificate verify failed (IP address mismatch)"},
+      {client_context(others.ca()), "tls: certificate verify failed (certificate signature failure)"},
+      {client_context(others.ca(), "other.example", false), ""},
+  };
+  for (const Case& c : cases) {
+    connect(c.context);
+    const boost::system::error_code result = *client_->connect_result();
+    EXPECT_EQ(result ? result.message() : "", c.says);
+    EXPECT_TRUE(c.says.empty() || *server_->connect_result());
+  }
+}
+
+TEST_F(TlsStreamTest, RefusesWhatIsNoTls) {
+  client_ = nullptr;
+  SocketStream::Ptr raw = SocketStream::create(io_);
+  const Stream::Ptr plain = accept_from(*raw);
+  run_until([&] { return raw->connect_result().has_value(); });
+  server_ = TlsStream::take_over(static_cast<SocketStream&>(*plain), contexts_);
+  server_->start_handshake();
+  write(*raw, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  run_until([&] { return server_->connect_result().has_value(); });
+  EXPECT_EQ(server_->connect_result()->message(), "tls: http request");
+  EXPECT_THAT(read(*raw), HasSubstr("HTTP/1.1 400 Bad Request\r\n"));
+}
+
+TEST_F(TlsStreamTest, AConnectThatIsRefusedSaysSo) {
+  asio::ip::tcp::acceptor acceptor(io_, {asio::ip::address_v4::loopback(), 0});
+  const StreamEndpoint nobody(acceptor.local_endpoint());
+  acceptor.close();
+  client_ = TlsStream::create(io_, client_context(files_.ca()));
+  client_->start_connect(nobody);
+  run_until([&] { return client_->connect_result().has_value(); });
+  EXPECT_EQ(*client_->connect_result(), asio::error::connection_refused);
+}
+
+}  // namespace
+}  // namespace sekisho::proxy
