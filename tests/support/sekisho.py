@@ -116,9 +116,10 @@ class Sekisho(Process):
 
 
 class Puma(Process):
-    """The Rails application of tests/rails on real puma, on TCP or, with unix=True, on a UNIX socket."""
+    """The Rails application of tests/rails on real puma, on TCP, on a UNIX socket (unix=True) or by TLS (tls: the paths of a
+    certificate and its key)."""
 
-    def __init__(self, unix=False, threads=5):
+    def __init__(self, unix=False, threads=5, tls=None):
         folder = tempfile.TemporaryDirectory(prefix="sekisho-test-")
         self.log_path = os.path.join(folder.name, "requests")
         if unix:
@@ -128,7 +129,7 @@ class Puma(Process):
         else:
             self.address = ("127.0.0.1", free_port())
             self.upstream = f"127.0.0.1:{self.address[1]}"
-            bind = f"tcp://{self.upstream}"
+            bind = f"ssl://{self.upstream}?cert={tls[0]}&key={tls[1]}&verify_mode=none" if tls else f"tcp://{self.upstream}"
         command = ["/usr/bin/puma", "-b", bind, "-t", f"{threads}:{threads}", "-e", "production", RAILS]
         super().__init__(command, {"REQUEST_LOG": self.log_path, "RAILS_ENV": "production"}, folder)
         self.wait_ready(lambda: accepts(self.address), "puma", 60)

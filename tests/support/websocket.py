@@ -21,9 +21,9 @@ class NoUpgrade(AssertionError):
 
 
 class WebSocket:
-    def __init__(self, address, target, fields=(), protocol="actioncable-v1-json"):
+    def __init__(self, address, target, fields=(), protocol="actioncable-v1-json", client=None):
         key = base64.b64encode(os.urandom(16)).decode()
-        self.client = Client(address)
+        self.client = client or Client(address)
         handshake = [
             ("Connection", "Upgrade"),
             ("Upgrade", "websocket"),
