@@ -10,6 +10,8 @@ struct Mark {
   std::uint16_t file = 0;
   std::uint32_t line = 0;
   std::uint32_t column = 0;
+
+  friend bool operator==(const Mark&, const Mark&) = default;
 };
 
 // A value that remembers where it was written, so that whoever judges it later can say where.

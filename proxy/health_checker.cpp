@@ -79,49 +79,50 @@ struct HealthChecker::Watch : std::enable_shared_from_this<Watch> {
     for (const StreamEndpoint& endpoint : self.server->endpoints()) {
       Socket socket(self.io);
       self.open = &socket;
-      socket.expires_after(self.check.connect_timeout);
-      const auto [error] = co_await socket.async_connect(endpoint, asio::as_tuple(asio::use_awaitable));
-      if (self.stopped) co_return;
-      if (!error) {
-        self.server->note_reachable();
-        if (!self.check.how.connect) co_await ask(self, socket);
-        self.open = nullptr;
-        co_return;
-      }
+      problem = co_await try_address(self, socket, endpoint);
       self.open = nullptr;
-      problem = error == boost::beast::error::timeout ? "connecting timed out" : error.message();
+      if (self.stopped || problem.empty()) co_return;
     }
     self.server->note_unreachable(problem);
     self.conclude(false, problem);
   }
 
-  static asio::awaitable<void> ask(Watch& self, Socket& socket) {
-    socket.expires_after(self.check.how.timeout);
+  // A connection as requests would have it, TLS included, and asked what there is to ask. What went wrong
+  // with connecting, or nothing.
+  static asio::awaitable<std::string> try_address(Watch& self, Socket& socket,
+                                                  const StreamEndpoint& endpoint) {
+    const auto problem_of = [](const boost::system::error_code& error) {
+      return error == boost::beast::error::timeout ? "connecting timed out" : error.message();
+    };
+    socket.expires_after(self.check.connect_timeout);
+    const auto [refused] = co_await socket.async_connect(endpoint, asio::as_tuple(asio::use_awaitable));
+    if (refused) co_return problem_of(refused);
     if (self.server->tls() == nullptr) {
-      co_await ask_over(self, socket);
-      co_return;
+      self.server->note_reachable();
+      if (!self.check.how.connect) co_await ask(self, socket, socket);
+      co_return std::string();
     }
     SslHandle session = self.server->tls()->new_session();
-    if (session == nullptr) co_return;
+    if (session == nullptr) co_return std::string();  // out of memory says nothing of the server
     asio::ssl::stream<Socket&> secured(socket, session.release());
-    const auto [error] =
+    const auto [failed] =
         co_await secured.async_handshake(asio::ssl::stream_base::client, asio::as_tuple(asio::use_awaitable));
-    if (self.stopped || error == boost::beast::error::timeout) co_return;
-    if (error) {
-      self.conclude(false, "TLS: " + error.message());
-      co_return;
-    }
-    co_await ask_over(self, secured);
+    if (failed) co_return "TLS: " + problem_of(failed);
+    self.server->note_reachable();
+    if (!self.check.how.connect) co_await ask(self, socket, secured);
+    co_return std::string();
   }
 
   template <class AnyStream>
-  static asio::awaitable<void> ask_over(Watch& self, AnyStream& stream) {
+  static asio::awaitable<void> ask(Watch& self, Socket& socket, AnyStream& stream) {
+    socket.expires_after(self.check.how.timeout);
     http::request<http::empty_body> request(http::verb::get, self.check.how.path, 11);
     request.set(http::field::host, self.check.host);
     request.set("X-Forwarded-Proto", "https");
     request.set(http::field::user_agent, "sekisho-health-check");
     request.set(http::field::connection, "close");
-    const auto [unsent, sent] = co_await http::async_write(stream, request, asio::as_tuple(asio::use_awaitable));
+    const auto [unsent, sent] =
+        co_await http::async_write(stream, request, asio::as_tuple(asio::use_awaitable));
     boost::beast::error_code error = unsent;
     http::response_parser<http::empty_body> answer;
     if (!error) {

@@ -13,11 +13,13 @@ TlsContexts read_tls(const config::Config& config, config::Diagnostics& diagnost
     // What a route took over from the top level has its problems told there.
     const bool inherited = top != nullptr && route.upstream.tls.mark == top->tls.mark;
     config::Diagnostics told = diagnostics.fresh();
-    contexts.upstreams.push_back(!route.own_servers ? ServerTls()
-                                                    : TlsClientContext::make(route.upstream.tls, route.upstream.servers,
-                                                                             inherited ? told : diagnostics));
+    contexts.upstreams.push_back(!route.own_servers
+                                     ? ServerTls()
+                                     : TlsClientContext::make(route.upstream.tls, route.upstream.servers,
+                                                              inherited ? told : diagnostics));
   }
-  contexts.upstreams.push_back(top == nullptr ? ServerTls() : TlsClientContext::make(top->tls, top->servers, diagnostics));
+  contexts.upstreams.push_back(top == nullptr ? ServerTls()
+                                              : TlsClientContext::make(top->tls, top->servers, diagnostics));
   return contexts;
 }
 

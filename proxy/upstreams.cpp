@@ -18,8 +18,8 @@ bool share_a_server(const config::Upstream& wanted, const Upstream& before) {
 
 // `before` may be null. A bound cannot come or go while requests hold permits, or hold none that they should:
 // those requests keep the old object.
-std::shared_ptr<Upstream> make_upstream(const config::Upstream& wanted, const ServerTls& tls, unsigned workers,
-                                        const Upstream* before) {
+std::shared_ptr<Upstream> make_upstream(const config::Upstream& wanted, const ServerTls& tls,
+                                        unsigned workers, const Upstream* before) {
   auto made = std::make_shared<Upstream>();
   if (before != nullptr && before->in_flight->bounded() == (wanted.max_in_flight != 0)) {
     made->in_flight = before->in_flight;
@@ -60,7 +60,8 @@ std::vector<std::shared_ptr<Upstream>> Upstreams::distinct() const {
   return all;
 }
 
-std::shared_ptr<const Upstreams> make_upstreams(const config::Config& config, const std::vector<ServerTls>& tls, unsigned workers,
+std::shared_ptr<const Upstreams> make_upstreams(const config::Config& config,
+                                                const std::vector<ServerTls>& tls, unsigned workers,
                                                 const Upstreams* before) {
   std::vector<std::shared_ptr<Upstream>> unclaimed;
   std::shared_ptr<Upstream> top;

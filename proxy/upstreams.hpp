@@ -22,11 +22,12 @@ struct Upstreams {
   std::vector<std::shared_ptr<Upstream>> distinct() const;
 };
 
-// Makes the upstreams of `config`; `tls` as TlsContexts has it, or empty where all are plain. A server that `before` (which may be null) had in the corresponding
-// upstream goes on as the same object with its bounds moved, so that connections, permits and health go on;
-// two upstreams correspond where both are the top-level one, or else where they share a server. One that is
-// spoken to by another TLS than before is a new one.
-std::shared_ptr<const Upstreams> make_upstreams(const config::Config& config, const std::vector<ServerTls>& tls, unsigned workers,
+// Makes the upstreams of `config`; `tls` as TlsContexts has it, or empty where all are plain. A server that
+// `before` (which may be null) had in the corresponding upstream goes on as the same object with its bounds
+// moved, so that connections, permits and health go on; two upstreams correspond where both are the top-level
+// one, or else where they share a server. One that is spoken to by another TLS than before is a new one.
+std::shared_ptr<const Upstreams> make_upstreams(const config::Config& config,
+                                                const std::vector<ServerTls>& tls, unsigned workers,
                                                 const Upstreams* before);
 
 }  // namespace sekisho::proxy

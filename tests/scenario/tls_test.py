@@ -239,6 +239,20 @@ class ClientSideTest(TlsCase):
                 received += tls.read(65536)
         self.assertTrue(received.startswith(b"HTTP/1.1 200 OK\r\n"), received[:100])
 
+    def test_behind_a_proxy_header(self):
+        port = free_port()
+        listen = f'{{address: "127.0.0.1:{port}", proxy_protocol: true, tls: {self.authority.pair("server")}}}'
+        sekisho = self.enterContext(Sekisho(self.origin.upstream, port=port, listen=listen)).wait_upstream()
+        raw = connect(sekisho.address)
+        raw.sendall(b"PROXY TCP4 203.0.113.7 192.0.2.1 50000 443\r\n")
+        tls = self.enterContext(self.trusting.wrap_socket(raw, server_hostname="localhost"))
+        tls.sendall(request_bytes("GET", "/fields"))
+        text = tls.recv(65536).lower()
+        while b"x-forwarded-port" not in text:
+            text += tls.recv(65536).lower()
+        self.assertIn(b"x-forwarded-for: 203.0.113.7\r\n", text)
+        self.assertIn(b"x-forwarded-proto: https\r\n", text)
+
     def test_plain_http_is_told_where_it_is(self):
         sekisho = self.start()
         answer = fetch(sekisho.address)
