@@ -47,7 +47,7 @@ TEST_F(TlsContextsTest, ReadsPairsRelativeToTheConfiguration) {
   EXPECT_THAT(of_pair("a.pem", "a.key"), IsEmpty());
   ASSERT_EQ(contexts_.listeners.size(), 1U);
   EXPECT_NE(contexts_.listeners[0], nullptr);
-  EXPECT_THAT(contexts_.upstream, IsEmpty());
+  EXPECT_THAT(contexts_.upstreams.at(0), IsEmpty()) << "plain";
 }
 
 TEST_F(TlsContextsTest, TellsEveryProblemOfAPairAtItsPlace) {
@@ -95,7 +95,7 @@ TEST_F(TlsContextsTest, TellsEveryProblemOfAnUpstream) {
 TEST_F(TlsContextsTest, AnUpstreamIsTheSameWhileItsSettingsAndAuthorityAre) {
   const auto identity = [&](const std::string& tls) {
     EXPECT_THAT(of_upstream(tls), IsEmpty());
-    return contexts_.upstream.at(0);
+    return contexts_.upstreams.at(0).at(0);
   };
   const auto first = identity("{ca: ca.pem}");
   EXPECT_TRUE(same_tls(first.get(), identity("{ca: ca.pem, verify: true}").get()));
