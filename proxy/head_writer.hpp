@@ -23,7 +23,7 @@ struct Forwarding {
 
 // Origin-form request head with the canonical forwarding fields; hop-by-hop fields, those Connection names
 // and the spoofable ones are left out (every spelling with underscores too). An upgrade keeps Connection:
-// Upgrade and Upgrade.
+// Upgrade and Upgrade; a body that goes chunked keeps Trailer.
 void write_request_head(HeadBuffer& out, const RequestHead& head, const policy::Admission& admission,
                         const Forwarding& forwarding);
 
@@ -41,7 +41,8 @@ struct ResponseOptions {
   bool upgraded = false;  // 101: keep Connection and Upgrade
 };
 
-// The upstream's response head for the client. RateLimit fields are added where the admission shows them.
+// The upstream's response head for the client; Trailer stays where the body is chunked on both sides.
+// RateLimit fields are added where the admission shows them.
 void write_response_head(HeadBuffer& out, const ResponseHead& head, const policy::Admission& admission,
                          const ResponseOptions& options);
 

@@ -7,8 +7,11 @@
 namespace sekisho::proxy {
 namespace {
 
-constexpr std::uint64_t worth_it = 8 * 1024 * 1024;
-constexpr auto shortest_pause = std::chrono::seconds(1);
+// So much is given back soon; little, now and then.
+constexpr std::uint64_t much = 8 * 1024 * 1024;
+constexpr std::uint64_t little = 256 * 1024;
+constexpr auto soon = std::chrono::seconds(1);
+constexpr auto now_and_then = std::chrono::seconds(5);
 
 }  // namespace
 
@@ -17,15 +20,16 @@ MemoryReturn::MemoryReturn(std::vector<const Count*> held) {
 }
 
 void MemoryReturn::look(std::chrono::steady_clock::time_point now) {
-  bool fell = false;
+  std::uint64_t fell = 0;
   for (Worker& worker : workers_) {
     const std::uint64_t held = worker.held->get();
     worker.most = std::max(worker.most, held);
-    fell = fell || worker.most - held >= worth_it;
+    fell += worker.most - held;
   }
-  if (!fell || now < next_) return;
+  const auto pause = fell >= much ? soon : now_and_then;
+  if (fell < little || now - last_ < pause) return;
   for (Worker& worker : workers_) worker.most = worker.held->get();
-  next_ = now + shortest_pause;
+  last_ = now;
   ::malloc_trim(0);
 }
 

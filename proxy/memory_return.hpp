@@ -17,7 +17,8 @@ class MemoryReturn {
   // Watches what each worker holds in buffers; the counts outlive this.
   explicit MemoryReturn(std::vector<const Count*> held);
 
-  // Gives back where a worker holds much less than it did; at most once a second.
+  // Gives back what the workers hold less than they did: where that is much, once a second at most, else
+  // every few seconds.
   void look(std::chrono::steady_clock::time_point now);
 
  private:
@@ -26,7 +27,7 @@ class MemoryReturn {
     std::uint64_t most;  // since memory was last given back
   };
   std::vector<Worker> workers_;
-  std::chrono::steady_clock::time_point next_{};
+  std::chrono::steady_clock::time_point last_{};
 };
 
 }  // namespace sekisho::proxy

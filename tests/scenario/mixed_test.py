@@ -150,14 +150,15 @@ class MixedTest(unittest.TestCase):
         idle = self.sekisho.metric("sekisho_upstream_connections", state="idle")
         self.assertLessEqual(idle, THREADS + 1, "the pool keeps no more than there may be in flight")
         wait_until(lambda: self.sekisho.metric("sekisho_upstream_connections") == 0, "the pool's idle time is over")
-        seen = []
+        seen, began = [], time.monotonic()
 
-        def stands_still():
-            # The health checks and this one's own questions come and go: the least of a second is what stays.
+        def looked_long_enough():
+            # The health checks and this one's own questions come and go, and little memory is given back every
+            # few seconds alone: the least of what is seen meanwhile is what stays.
             seen.append(self.figures())
-            return len(seen) > 40
+            return time.monotonic() - began > 8
 
-        wait_until(stands_still, "a second of looking", interval=0.03)
+        wait_until(looked_long_enough, "some seconds of looking", 30, interval=0.1)
         return {name: min(look[name] for look in seen) for name in seen[0]}
 
     def burst(self):
