@@ -57,6 +57,7 @@ bool BufferPool::reserve(std::size_t size, bool must) {
   }
   used_ += bytes;
   held_.add(size);
+  peak_.see(held_.get());
   return true;
 }
 

@@ -37,7 +37,7 @@ class BufferPool {
   static constexpr std::size_t smallest = 4096;
   static constexpr std::size_t classes = 12;  // up to 8 MiB
 
-  BufferPool(BufferBudget& budget, Count& held) : budget_(budget), held_(held) {}
+  BufferPool(BufferBudget& budget, Count& held, Peak& peak) : budget_(budget), held_(held), peak_(peak) {}
   ~BufferPool();
   BufferPool(const BufferPool&) = delete;
   BufferPool& operator=(const BufferPool&) = delete;
@@ -56,6 +56,7 @@ class BufferPool {
 
   BufferBudget& budget_;
   Count& held_;
+  Peak& peak_;
   std::int64_t drawn_ = 0;  // from the budget
   std::int64_t used_ = 0;   // in hands; drawn_ - used_ is this worker's float
   std::array<std::vector<char*>, classes> free_;

@@ -72,9 +72,9 @@ class Control : public AdminBackend {
       metrics_server_.emplace(io_, *config.metrics, AdminScope::metrics_only, std::string(), *this);
     health_.watch(config, running_.upstreams());
     wait_for_addresses();
-    std::vector<const Count*> held;
-    for (unsigned i = 0; i < workers; ++i) held.push_back(&server_->counters(i).buffer_bytes);
-    memory_return_.emplace(std::move(held));
+    std::vector<Counters*> counters;
+    for (unsigned i = 0; i < workers; ++i) counters.push_back(&server_->counters(i));
+    memory_return_.emplace(std::move(counters));
     server_->start(running_.snapshots());
     ProcessSignals signals(
         io_, {[this] { reload(); }, [this] { reopen_logs(); }, [this](const char* name) { end(name); }});

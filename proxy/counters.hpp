@@ -25,6 +25,21 @@ class Count {
   std::atomic<std::uint64_t> value_{0};
 };
 
+// The most that a gauge has been since somebody last asked: what rises and falls between two looks is seen
+// too.
+class Peak {
+ public:
+  // The gauge's one writer, after it rose.
+  void see(std::uint64_t value) {
+    if (value > most_.load(std::memory_order_relaxed)) most_.store(value, std::memory_order_relaxed);
+  }
+  // One other thread. `now`: what the gauge is, from which the next peak is counted.
+  std::uint64_t take(std::uint64_t now) { return most_.exchange(now, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> most_{0};
+};
+
 // A cumulative-on-read histogram with fixed bounds in seconds, one writer.
 class Histogram {
  public:
@@ -62,6 +77,7 @@ struct alignas(64) Counters {
   Count connections_refused;
   Count tunnels_active;  // gauge
   Count buffer_bytes;    // gauge: buffers held by this worker
+  Peak buffer_peak;      // of it; the control thread asks
   Count upstream_retries;
 };
 

@@ -14,8 +14,8 @@ namespace sekisho::proxy {
 // memory from malloc at that very moment waits for it, some milliseconds where 64 MiB are given back.
 class MemoryReturn {
  public:
-  // Watches what each worker holds in buffers; the counts outlive this.
-  explicit MemoryReturn(std::vector<const Count*> held);
+  // Watches what each worker holds in buffers; the counters outlive this.
+  explicit MemoryReturn(std::vector<Counters*> workers);
 
   // Gives back what the workers hold less than they did: where that is much, once a second at most, else
   // every few seconds.
@@ -23,8 +23,8 @@ class MemoryReturn {
 
  private:
   struct Worker {
-    const Count* held;
-    std::uint64_t most;  // since memory was last given back
+    Counters* counters;
+    std::uint64_t most;  // that it held since memory was last given back
   };
   std::vector<Worker> workers_;
   std::chrono::steady_clock::time_point last_{};

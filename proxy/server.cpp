@@ -174,7 +174,7 @@ unsigned Server::workers() const {
   return static_cast<unsigned>(impl_->group.workers.size());
 }
 
-const Counters& Server::counters(unsigned worker) const {
+Counters& Server::counters(unsigned worker) const {
   return impl_->group.workers[worker]->counters;
 }
 

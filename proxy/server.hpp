@@ -48,7 +48,7 @@ class Server {
   bool hangs() const;
 
   unsigned workers() const;
-  const Counters& counters(unsigned worker) const;
+  Counters& counters(unsigned worker) const;
   // When the worker last turned its loop; its tick sees to it at least every 100 ms.
   ratelimit::Instant last_turn(unsigned worker) const;
   // Addresses in fact bound ("0.0.0.0:8080"): with port 0 in the file, the port that the kernel gave.

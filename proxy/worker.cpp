@@ -28,7 +28,7 @@ std::int64_t to_ms(auto duration) {
 
 Worker::Worker(WorkerGroup& group, unsigned index, AccessLogLane& lane)
     : log(lane),
-      buffers(*group.budget, counters.buffer_bytes),
+      buffers(*group.budget, counters.buffer_bytes, counters.buffer_peak),
       wheel(std::chrono::steady_clock::now()),
       scratch(ResponseParser::head_bound(0) + fields_of_ours),
       group_(group),

@@ -14,7 +14,8 @@ namespace {
 struct Buffers : testing::Test {
   BufferBudget budget{4 * 1024 * 1024};
   Count held;
-  BufferPool pool{budget, held};
+  Peak peak;
+  BufferPool pool{budget, held, peak};
 
   static std::string content(const BlockChain& chain, std::size_t offset = 0) {
     std::array<boost::asio::const_buffer, 256> buffers;
@@ -39,9 +40,19 @@ TEST_F(Buffers, ThePoolCountsWhatIsHeldAndRefusesPastTheTotal) {
   EXPECT_TRUE(pool.has_room(64 * 1024));
 }
 
+TEST_F(Buffers, APeakBetweenTwoLooksIsSeen) {
+  EXPECT_EQ(peak.take(held.get()), 0U);
+  char* buffer = pool.take(64 * 1024, false);
+  pool.give(buffer, 64 * 1024);
+  EXPECT_EQ(held.get(), 0U);
+  EXPECT_EQ(peak.take(held.get()), 64U * 1024);
+  EXPECT_EQ(peak.take(held.get()), 0U) << "counted from the last look";
+}
+
 TEST_F(Buffers, WhatIsGivenBackByOnePoolServesAnother) {
   Count other_held;
-  BufferPool other(budget, other_held);
+  Peak other_peak;
+  BufferPool other(budget, other_held, other_peak);
   char* all = pool.take(4 * 1024 * 1024, false);
   ASSERT_NE(all, nullptr);
   EXPECT_FALSE(other.has_room(4096));
