@@ -85,7 +85,7 @@ void ClientConnection::refuse() {
   }
   const config::Action& action = *exchange.admission.action;
   if (action.kind == config::Action::Kind::close) {
-    over_ = cut_ = true;
+    over_ = cut_once_sent_ = true;  // an answer to the request before may be queued
     return;
   }
   if (exchange.request_body.continue_owed || exchange.request_body.remaining > most_to_discard) over_ = true;

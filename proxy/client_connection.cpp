@@ -100,6 +100,10 @@ Task<void> ClientConnection::serve() {
     worker_.counters.client_active.subtract();
     worker_.counters.client_idle.add();
   }
+  if (cut_once_sent_) {
+    co_await drain_output(0);
+    cut_ = true;
+  }
   if (!cut_ && !link_.gone()) co_await linger();
   if (cut_ && end_is_framing_) link_.stream->reset_at_close();
   link_.close();

@@ -85,8 +85,9 @@ class ClientConnection final : public StreamListener, public DeadlineNode {
   const std::shared_ptr<const ListenerState> listener_;
   std::unique_ptr<Exchange> exchange_;
   bool served_any_ = false;
-  bool over_ = false;  // no further request is read
-  bool cut_ = false;   // closed without another word
+  bool over_ = false;           // no further request is read
+  bool cut_ = false;            // closed without another word
+  bool cut_once_sent_ = false;  // the same, behind what is queued: a response broke off
   bool cut_by_drain_ = false;
   bool end_is_framing_ = false;  // the connection's end tells the response's: a cut has to be a reset
   bool in_tunnel_ = false;

@@ -139,12 +139,12 @@ void Forward::conclude(ForwardEnd end) {
   }
 }
 
-// A whole answer of ours where nothing was sent yet; else the connection is cut, so that what was sent cannot
-// pass for complete.
+// A whole answer of ours where nothing was sent yet; else the connection is cut behind what came, so that it
+// cannot pass for complete.
 void Forward::answer_failure(unsigned status, policy::Outcome outcome) {
   exchange_.outcome = outcome;
   if (exchange_.status != 0) {
-    client_.over_ = client_.cut_ = true;
+    client_.over_ = client_.cut_once_sent_ = true;
     return;
   }
   if (!exchange_.request_body.complete || client_.link_.eof) client_.over_ = true;

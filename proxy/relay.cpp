@@ -175,7 +175,10 @@ std::optional<ForwardEnd> Forward::pump_response() {
       if (switching_) return std::nullopt;
     }
     if (response_state_ == ResponseState::body) {
-      if (auto end = take_response_body(gather)) return end;
+      if (auto end = take_response_body(gather)) {
+        if (gather.count > 0) take_back_head();
+        return end;
+      }
     }
     if (response_state_ == ResponseState::done) {
       // The server is free: its connection and permit go back before a slow client has taken the rest.
@@ -275,6 +278,13 @@ std::optional<ForwardEnd> Forward::take_response_head(Gather& gather) {
     }
     return std::nullopt;
   }
+}
+
+// The head was not sent: its body broke off in the same read.
+void Forward::take_back_head() {
+  exchange_.status = 0;
+  exchange_.from_upstream = false;
+  client_.end_is_framing_ = false;
 }
 
 // What has come of the body, decoded, in the client's framing, together with the head where it waits in

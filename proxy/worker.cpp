@@ -46,9 +46,13 @@ Worker::~Worker() {
 
 void Worker::run() {
   const auto work = boost::asio::make_work_guard(io_);
+  begin();
+  io_.run();
+}
+
+void Worker::begin() {
   touch();
   tick();
-  io_.run();
 }
 
 std::int64_t Worker::wall_ms() const {
@@ -166,8 +170,11 @@ void Worker::adopt_client(const AcceptedConnection& accepted) {
 }
 
 void Worker::begin_client(const AcceptedConnection& accepted) {
-  auto* client =
-      new ClientConnection(*this, SocketStream::adopt(io_, accepted.family, accepted.descriptor), accepted);
+  begin_client(SocketStream::adopt(io_, accepted.family, accepted.descriptor), accepted);
+}
+
+void Worker::begin_client(Stream::Ptr stream, const AcceptedConnection& accepted) {
+  auto* client = new ClientConnection(*this, std::move(stream), accepted);
   client->place = clients_.size();
   clients_.push_back(client);
   client->start();

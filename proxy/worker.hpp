@@ -56,6 +56,8 @@ class Worker {
 
   // The loop; returns after request_stop. Called on the worker's own thread.
   void run();
+  // What run() does before it turns the loop, for whoever turns io() himself.
+  void begin();
 
   // The time of this wake-up. touch() reads the clock; completions call it before they ring a connection.
   Instant now() const { return now_; }
@@ -93,6 +95,8 @@ class Worker {
   void adopt_client(const AcceptedConnection& accepted);
   // The same, once its PROXY header was taken off where it has to have one.
   void begin_client(const AcceptedConnection& accepted);
+  // The same over a stream that stands already.
+  void begin_client(Stream::Ptr stream, const AcceptedConnection& accepted);
   // A connection that was placed here is closed.
   void client_ended() {
     removed_.store(removed_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
