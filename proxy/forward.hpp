@@ -89,7 +89,6 @@ class Forward {
   std::optional<ForwardEnd> pump_response();
   std::optional<ForwardEnd> take_response_head(Gather& gather);
   std::optional<ForwardEnd> take_response_body(Gather& gather);
-  void take_back_head();
   void arm();
   std::optional<ForwardEnd> check_deadlines();
   Instant next_deadline() const;

@@ -176,7 +176,7 @@ std::optional<ForwardEnd> Forward::pump_response() {
     }
     if (response_state_ == ResponseState::body) {
       if (auto end = take_response_body(gather)) {
-        if (gather.count > 0) take_back_head();
+        if (gather.count > 0) exchange_.status = 0;  // its head was not sent: a 502 can be
         return end;
       }
     }
@@ -278,13 +278,6 @@ std::optional<ForwardEnd> Forward::take_response_head(Gather& gather) {
     }
     return std::nullopt;
   }
-}
-
-// The head was not sent: its body broke off in the same read.
-void Forward::take_back_head() {
-  exchange_.status = 0;
-  exchange_.from_upstream = false;
-  client_.end_is_framing_ = false;
 }
 
 // What has come of the body, decoded, in the client's framing, together with the head where it waits in

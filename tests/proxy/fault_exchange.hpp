@@ -49,7 +49,7 @@ struct FaultExchange {
   ScriptedTunnel tunnel{};
   bool ends_by_fin = false;  // an upstream's response whose end is a FIN: one that came early cannot be told
   bool races = false;        // what the proxy sees first decides what it answers
-  bool small = true;         // few operations: pairs of faults are tried too
+  bool small = true;         // few operations: all pairs of faults are tried
 
   std::string yaml() const;
 };

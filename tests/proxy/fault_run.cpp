@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 
-#include <filesystem>
-#include <numeric>
+#include <algorithm>
+#include <cstring>
 #include <stdexcept>
 
 #include "proxy/listener.hpp"

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "proxy/stream.hpp"
 #include "tests/support/fault_plan.hpp"
