@@ -37,6 +37,12 @@ bool FaultRun::harmless() const {
   return std::ranges::all_of(plan_.faults(), [](const Fault& fault) { return is_harmless(fault.failure); });
 }
 
+bool FaultRun::upstream_stalled() const {
+  return std::ranges::any_of(plan_.faults(), [](const Fault& fault) {
+    return fault.operation == Operation::upstream_read && fault.failure == Failure::stall;
+  });
+}
+
 bool FaultRun::fin_came_early() const {
   return std::ranges::any_of(plan_.faults(), [](const Fault& fault) {
     return (fault.operation == Operation::upstream_read && fault.failure == Failure::eof) ||

@@ -17,6 +17,8 @@ namespace {
 // Above all timeouts of one run together.
 constexpr auto patience = std::chrono::seconds(60);
 
+constexpr std::size_t turns_to_drop = 5;
+
 // One for all runs, since they share a thread.
 proxy::AccessLogLane& log_lane(const config::Log& log) {
   static proxy::AccessLog access_log(log, 1);
@@ -120,6 +122,10 @@ bool FaultRun::step() {
       session.peer.close();
       session.over = true;
     }
+  }
+  // The pool sees its connections close at once, but where a FIN does not get through.
+  if (clients_gone_ && ++turns_at_the_end_ == turns_to_drop && !upstream_stalled()) {
+    expect(worker_->counters.upstream_idle.get() == 0, "a connection that closed stays in the pool");
   }
   const bool late = std::chrono::steady_clock::now() > deadline_;
   if (late) expect(false, clients_gone_ ? "the pooled connections stay" : "it hangs");

@@ -64,8 +64,9 @@ class FaultRun {
   void check_requests_seen();
   void check_pooled();
   void check_base();
-  bool client_failed() const;   // by a fault
-  bool harmless() const;        // nothing but the pace was changed
+  bool client_failed() const;  // by a fault
+  bool harmless() const;       // nothing but the pace was changed
+  bool upstream_stalled() const;
   bool fin_came_early() const;  // from the upstream
   std::size_t requests_begun(const FaultClient& client) const;
   void expect(bool condition, const std::string& what);
@@ -82,7 +83,8 @@ class FaultRun {
   std::vector<FaultAttempt> attempts_;
   std::vector<std::string> wrong_;
   std::chrono::steady_clock::time_point deadline_;
-  bool clients_gone_ = false;  // the worker has let go of them
+  bool clients_gone_ = false;         // the worker has let go of them
+  std::size_t turns_at_the_end_ = 0;  // since the upstream's connections were closed
   bool over_ = false;
 };
 
