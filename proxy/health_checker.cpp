@@ -69,11 +69,12 @@ struct HealthChecker::Watch : std::enable_shared_from_this<Watch> {
     if (self.check.server.kind == config::Endpoint::Kind::name) {
       NameLookup found = co_await look_up_name(self.check.server.host, self.check.server.port, self.pause);
       if (self.stopped) co_return;
-      if (found.endpoints.empty()) {
+      if (!found.endpoints.empty()) {
+        self.server->set_endpoints(std::move(found.endpoints));
+      } else if (!found.temporary || self.server->endpoints().empty()) {
         self.server->note_unreachable("its name does not resolve: " + found.problem);
         co_return;
       }
-      self.server->set_endpoints(std::move(found.endpoints));
     }
     std::string problem = "no address";
     for (const StreamEndpoint& endpoint : self.server->endpoints()) {
@@ -96,6 +97,10 @@ struct HealthChecker::Watch : std::enable_shared_from_this<Watch> {
     };
     socket.expires_after(self.check.connect_timeout);
     const auto [refused] = co_await socket.async_connect(endpoint, asio::as_tuple(asio::use_awaitable));
+    if (local_shortage(refused)) {
+      self.server->note_shortage(refused.message());
+      co_return std::string();
+    }
     if (refused) co_return problem_of(refused);
     if (self.server->tls() == nullptr) {
       self.server->note_reachable();
@@ -125,6 +130,7 @@ struct HealthChecker::Watch : std::enable_shared_from_this<Watch> {
         co_await http::async_write(stream, request, asio::as_tuple(asio::use_awaitable));
     boost::beast::error_code error = unsent;
     http::response_parser<http::empty_body> answer;
+    answer.header_limit(most_of_an_answer);
     if (!error) {
       // The head says it all: a body need not be waited for.
       boost::beast::flat_buffer buffer(most_of_an_answer);

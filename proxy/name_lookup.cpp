@@ -25,6 +25,7 @@ NameLookup ask_resolver(const std::string& host, std::uint16_t port) {
   if (const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
       error != 0) {
     result.problem = ::gai_strerror(error);
+    result.temporary = error == EAI_AGAIN || error == EAI_SYSTEM || error == EAI_MEMORY;
     return result;
   }
   for (const addrinfo* each = found; each != nullptr; each = each->ai_next) {
@@ -53,6 +54,13 @@ std::shared_ptr<Pending> start_look_up(const std::string& host, std::uint16_t po
   return pending;
 }
 
+NameLookup no_answer(std::string problem) {
+  NameLookup result;
+  result.problem = std::move(problem);
+  result.temporary = true;
+  return result;
+}
+
 constexpr auto look_every = std::chrono::milliseconds(20);
 
 }  // namespace
@@ -62,22 +70,30 @@ asio::awaitable<NameLookup> look_up_name(std::string host, std::uint16_t port, a
   const auto pending = start_look_up(host, port);
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (!pending->done.load(std::memory_order_acquire)) {
-    if (std::chrono::steady_clock::now() > deadline) co_return NameLookup{{}, "the resolver does not answer"};
+    if (std::chrono::steady_clock::now() > deadline) co_return no_answer("the resolver does not answer");
     timer.expires_after(look_every);
     const auto [error] = co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
-    if (error) co_return NameLookup{{}, "given up"};
+    if (error) co_return no_answer("given up");
   }
   co_return std::move(pending->result);
 }
 
-NameLookup wait_for_name(const std::string& host, std::uint16_t port, std::chrono::milliseconds patience) {
-  const auto pending = start_look_up(host, port);
+std::vector<NameLookup> wait_for_names(const std::vector<NameToFind>& names,
+                                       std::chrono::milliseconds patience) {
+  std::vector<std::shared_ptr<Pending>> all;
+  all.reserve(names.size());
+  for (const NameToFind& name : names) all.push_back(start_look_up(name.host, name.port));
   const auto deadline = std::chrono::steady_clock::now() + patience;
-  while (!pending->done.load(std::memory_order_acquire)) {
-    if (std::chrono::steady_clock::now() > deadline) return {{}, "the resolver does not answer"};
-    std::this_thread::sleep_for(look_every);
+  std::vector<NameLookup> found;
+  found.reserve(all.size());
+  for (const auto& pending : all) {
+    while (!pending->done.load(std::memory_order_acquire) && std::chrono::steady_clock::now() < deadline)
+      std::this_thread::sleep_for(look_every);
+    found.push_back(pending->done.load(std::memory_order_acquire)
+                        ? std::move(pending->result)
+                        : no_answer("the resolver does not answer"));
   }
-  return std::move(pending->result);
+  return found;
 }
 
 }  // namespace sekisho::proxy

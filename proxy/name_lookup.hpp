@@ -15,6 +15,7 @@ namespace sekisho::proxy {
 struct NameLookup {
   std::vector<StreamEndpoint> endpoints;  // empty: it does not resolve, and `problem` says why
   std::string problem;
+  bool temporary = false;  // the resolver could not say: it may resolve
 };
 
 // Asks the system's resolver. getaddrinfo can take half a minute and cannot be stopped, and Asio's own
@@ -22,7 +23,14 @@ struct NameLookup {
 // and `timer` looks for its answer. Gives up after 10 s, or when `timer` is cancelled.
 boost::asio::awaitable<NameLookup> look_up_name(std::string host, std::uint16_t port,
                                                 boost::asio::steady_timer& timer);
-// The same for a caller who must have the answer now; waits for `patience` at most.
-NameLookup wait_for_name(const std::string& host, std::uint16_t port, std::chrono::milliseconds patience);
+struct NameToFind {
+  std::string host;
+  std::uint16_t port;
+};
+
+// The same for a caller who must have the answers now: all names are asked for at once, and waited for no
+// longer than `patience`. The answers in the names' order.
+std::vector<NameLookup> wait_for_names(const std::vector<NameToFind>& names,
+                                       std::chrono::milliseconds patience);
 
 }  // namespace sekisho::proxy

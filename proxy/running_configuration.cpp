@@ -106,17 +106,23 @@ void RunningConfiguration::listen(ListenerChange& listeners, AccessLog& access_l
 
 // A worker that switches finds the addresses of new servers' names: no request may fail for want of them.
 void RunningConfiguration::find_addresses() {
-  const auto find = [](const config::Upstream& config, const Upstream& upstream) {
+  std::vector<NameToFind> names;
+  std::vector<UpstreamServer*> servers;
+  const auto find = [&](const config::Upstream& config, const Upstream& upstream) {
     for (std::size_t i = 0; i < config.servers.size(); ++i) {
       const config::Endpoint& server = config.servers[i];
       if (server.kind != config::Endpoint::Kind::name || !upstream.servers[i]->endpoints().empty()) continue;
-      upstream.servers[i]->set_endpoints(wait_for_name(server.host, server.port, look_up_patience).endpoints);
+      names.push_back({server.host, server.port});
+      servers.push_back(upstream.servers[i].get());
     }
   };
   for (std::size_t i = 0; i < config_->routes.size(); ++i) {
     if (config_->routes[i].own_servers) find(config_->routes[i].upstream, *upstreams_->routes[i]);
   }
   if (config_->upstream) find(*config_->upstream, *upstreams_->routes.back());
+  std::vector<NameLookup> found = wait_for_names(names, look_up_patience);
+  for (std::size_t i = 0; i < servers.size(); ++i)
+    servers[i]->set_endpoints(std::move(found[i].endpoints));
 }
 
 void RunningConfiguration::say_warnings(const ReadConfiguration& read) {

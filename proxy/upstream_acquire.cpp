@@ -171,20 +171,29 @@ Task<ForwardEnd> Forward::connect(bool fresh) {
   exchange_.upstream = std::make_unique<UpstreamConnection>(worker.buffers, server.shared_from_this());
   const Instant deadline = client_.now() + upstream_config().connect_timeout;
   const std::vector<StreamEndpoint> endpoints = server.endpoints();
+  const std::size_t first = server.next_address(endpoints.size());
   std::string problem = "its name does not resolve";
+  bool shortage = false;
   for (std::size_t i = 0; i < endpoints.size(); ++i) {
     // One that does not answer leaves the next ones their share of the time.
     const Duration share = (deadline - client_.now()) / static_cast<std::int64_t>(endpoints.size() - i);
-    const boost::system::error_code error = co_await connect_to(endpoints[i], client_.now() + share);
+    const StreamEndpoint& endpoint = endpoints[(first + i) % endpoints.size()];
+    const boost::system::error_code error = co_await connect_to(endpoint, client_.now() + share);
     if (client_left()) co_return ForwardEnd::client_gone;
     if (!error) {
       server.note_reachable();
       co_return ForwardEnd::complete;
     }
     problem = error == boost::asio::error::timed_out ? "connecting timed out" : error.message();
+    shortage = local_shortage(error);
+    if (shortage) break;
   }
   exchange_.upstream.reset();
-  server.note_unreachable(problem);
+  if (shortage) {
+    server.note_shortage(problem);
+  } else {
+    server.note_unreachable(problem);
+  }
   server.count_error(UpstreamErrorReason::connect);
   co_return ForwardEnd::connect_failed;
 }
@@ -207,8 +216,10 @@ Task<boost::system::error_code> Forward::connect_to(const StreamEndpoint& endpoi
     }
     const boost::system::error_code error = *connection.stream->connect_result();
     if (!error) co_return error;
-    // A UNIX socket says EAGAIN while the server's backlog is full: it is there, so it is asked again.
-    if (error != boost::asio::error::try_again || client_.now() + backlog_retry >= deadline) co_return error;
+    // A UNIX socket says EAGAIN while the server's backlog is full: it is there, so it is asked again. So it
+    // is where there was no descriptor left here: another may be closed in a moment.
+    const bool passing = error == boost::asio::error::try_again || local_shortage(error);
+    if (!passing || client_.now() + backlog_retry >= deadline) co_return error;
     const Instant again = client_.now() + backlog_retry;
     while (client_.now() < again && !client_left()) {
       client_.sleep_until(again);

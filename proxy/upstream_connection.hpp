@@ -1,6 +1,7 @@
 // A connection to the upstream: in a pool while idle, in an exchange while it serves one.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "proxy/link.hpp"
@@ -12,7 +13,7 @@ namespace sekisho::proxy {
 class UpstreamConnection : public Link {
  public:
   UpstreamConnection(BufferPool& pool, std::shared_ptr<UpstreamServer> the_server)
-      : Link(pool), server(std::move(the_server)) {}
+      : Link(pool), server(std::move(the_server)), addresses(server->addresses()) {}
   ~UpstreamConnection() {
     close();
     if (keeps_permit && server->connections.bounded()) server->connections.release();
@@ -20,7 +21,11 @@ class UpstreamConnection : public Link {
   UpstreamConnection(const UpstreamConnection&) = delete;
   UpstreamConnection& operator=(const UpstreamConnection&) = delete;
 
+  // Whether an address went from the server's name since: it serves what it serves, and is not used again.
+  bool outdated() const { return addresses != server->addresses(); }
+
   std::shared_ptr<UpstreamServer> server;
+  const std::uint32_t addresses;  // the server's, as the connection was begun
   bool keeps_permit = true;  // false once its descriptor, permit included, went to another worker
   bool reused = false;       // has served an exchange before
   Instant idle_since{};

@@ -13,13 +13,13 @@ std::unique_ptr<UpstreamConnection> UpstreamPool::take() {
     spare_.push_back(std::move(idle));
     connection->stream->set_listener(nullptr);
     // A FIN may be booked and its notice on the way.
-    if (connection->stream->read_pending()) return connection;
+    if (connection->stream->read_pending() && !connection->outdated()) return connection;
   }
   return nullptr;
 }
 
 void UpstreamPool::put(std::unique_ptr<UpstreamConnection> connection, Instant now) {
-  if (connection->gone() || connection->eof || !connection->in.empty()) return;
+  if (connection->gone() || connection->eof || !connection->in.empty() || connection->outdated()) return;
   if (server_->connections.waiting() > 0) return;
   connection->reused = true;
   connection->idle_since = now;
@@ -49,6 +49,7 @@ std::unique_ptr<DetachedStream> UpstreamPool::give_away() {
 }
 
 void UpstreamPool::expire(Instant now) {
+  if (addresses_ != server_->addresses()) close_outdated();
   const std::size_t share = bound_ / counts_.size();
   std::size_t surplus = 0;
   if (idle_.size() > share) {
@@ -60,6 +61,12 @@ void UpstreamPool::expire(Instant now) {
     ++old;
   if (old == 0) return;
   idle_.erase(idle_.begin(), idle_.begin() + static_cast<std::ptrdiff_t>(old));
+  resized();
+}
+
+void UpstreamPool::close_outdated() {
+  addresses_ = server_->addresses();
+  std::erase_if(idle_, [](const auto& idle) { return idle->connection->outdated(); });
   resized();
 }
 

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
@@ -38,7 +39,7 @@ class UpstreamPool {
   void put(std::unique_ptr<UpstreamConnection> connection, Instant now);
   // For another worker: the newest one, its connection permit going along; null for none.
   std::unique_ptr<DetachedStream> give_away();
-  // Closes what was idle too long or stands above the bound; from the tick.
+  // Closes what was idle too long, stands above the bound or is outdated; from the tick.
   void expire(Instant now);
   void close_all();
   // The worker other than this one that has most idle connections; counts_.size() when none has any.
@@ -54,6 +55,7 @@ class UpstreamPool {
   };
 
   void drop(Idle& idle);
+  void close_outdated();
   void resized();
   std::size_t total_idle() const;
 
@@ -63,6 +65,7 @@ class UpstreamPool {
   Counters& counters_;
   std::size_t bound_ = 8;
   Duration idle_timeout_ = std::chrono::seconds(15);
+  std::uint32_t addresses_ = 0;               // the server's, at the last look
   std::vector<std::unique_ptr<Idle>> idle_;   // oldest first
   std::vector<std::unique_ptr<Idle>> spare_;  // watchers for reuse
 };

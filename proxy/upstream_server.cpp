@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cerrno>
+
 #include "proxy/diagnostic_log.hpp"
 #include "proxy/tls_stream.hpp"
 
@@ -19,6 +22,30 @@ void say_up(const std::string& server, std::string_view why) {
 
 }  // namespace
 
+bool local_shortage(const boost::system::error_code& error) {
+  if (error.category() != boost::system::system_category()) return false;
+  switch (error.value()) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case EADDRNOTAVAIL:
+      return true;
+    default:
+      return false;
+  }
+}
+
+void UpstreamServer::set_endpoints(std::vector<StreamEndpoint> endpoints) {
+  std::lock_guard lock(mutex_);
+  const bool gone = std::ranges::any_of(endpoints_, [&](const StreamEndpoint& known) {
+    return std::ranges::find(endpoints, known) == endpoints.end();
+  });
+  endpoints_ = std::move(endpoints);
+  // After the addresses: who connects reads the number first.
+  if (gone) addresses_.fetch_add(1, std::memory_order_release);
+}
+
 // exchange() lets one of several workers that notice at once do the talking.
 void UpstreamServer::say_reachable() {
   const bool was = reachable_.exchange(true, std::memory_order_relaxed);
@@ -29,6 +56,13 @@ void UpstreamServer::say_reachable() {
 void UpstreamServer::note_unreachable(std::string_view reason) {
   said_.store(true, std::memory_order_relaxed);
   if (reachable_.exchange(false, std::memory_order_relaxed)) say_down(text, reason);
+}
+
+void UpstreamServer::note_shortage(std::string_view reason) {
+  if (!shortage_said_.due(std::chrono::steady_clock::now())) return;
+  post_event(LogLevel::error, "connect_failed",
+             fmt::format("no connection to upstream {} can be made for now: {}", text, reason),
+             {{"server", text}, {"reason", reason}});
 }
 
 void UpstreamServer::note_well(bool well, std::string_view reason) {

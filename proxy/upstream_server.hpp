@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "proxy/once_a_minute.hpp"
 #include "proxy/permits.hpp"
 #include "proxy/socket_stream.hpp"
 #include "proxy/tls_client_context.hpp"
@@ -29,6 +30,9 @@ struct alignas(64) IdleCount {
 enum class UpstreamErrorReason : std::uint8_t { connect, timeout, reset, bad_response };
 inline constexpr std::size_t upstream_error_reason_count = 4;
 
+// Whether connecting failed for want of something on this machine: a descriptor, a port, memory.
+bool local_shortage(const boost::system::error_code& error);
+
 // Thread-safe, but for make_stream and set_tls, which are settled before the first connection.
 class UpstreamServer : public std::enable_shared_from_this<UpstreamServer> {
  public:
@@ -37,13 +41,17 @@ class UpstreamServer : public std::enable_shared_from_this<UpstreamServer> {
 
   // The addresses the server's name stands for now; empty: it does not resolve (a down server). set_endpoints
   // is called by the control thread (resolver).
-  void set_endpoints(std::vector<StreamEndpoint> endpoints) {
-    std::lock_guard lock(mutex_);
-    endpoints_ = std::move(endpoints);
-  }
+  void set_endpoints(std::vector<StreamEndpoint> endpoints);
   std::vector<StreamEndpoint> endpoints() const {
     std::lock_guard lock(mutex_);
     return endpoints_;
+  }
+  // Changes whenever an address goes from the name: what was connected before may lead to a host that the
+  // name does not stand for any more, and is not used again.
+  std::uint32_t addresses() const { return addresses_.load(std::memory_order_acquire); }
+  // Which of `count` addresses the next connection tries first: each in its turn, over all workers.
+  std::size_t next_address(std::size_t count) {
+    return count < 2 ? 0 : turn_.fetch_add(1, std::memory_order_relaxed) % count;
   }
 
   // Down while it refuses or times out connecting (told by the traffic and by the health checks alike), or
@@ -60,6 +68,9 @@ class UpstreamServer : public std::enable_shared_from_this<UpstreamServer> {
       say_reachable();
   }
   void note_unreachable(std::string_view reason);
+  // A connection could not be tried for want of something here (local_shortage), which says nothing about the
+  // server. Said in the log, once a minute at most.
+  void note_shortage(std::string_view reason);
   // What the health checks by path came to, after as many as the configuration asks for.
   void note_well(bool well, std::string_view reason);
   // The benefit of the doubt that a reload gives to a server that nobody has checked yet.
@@ -92,6 +103,9 @@ class UpstreamServer : public std::enable_shared_from_this<UpstreamServer> {
 
   mutable std::mutex mutex_;
   std::vector<StreamEndpoint> endpoints_;
+  std::atomic<std::uint32_t> addresses_{0};
+  std::atomic<std::uint32_t> turn_{0};
+  OnceAMinute shortage_said_;
   std::atomic<bool> ever_reached_{false};
   std::atomic<bool> reachable_{true};
   std::atomic<bool> well_{true};

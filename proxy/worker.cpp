@@ -133,8 +133,10 @@ bool Worker::steal(StealWaiter& waiter) {
 
 void Worker::answer_steal(Worker& asker, const std::shared_ptr<UpstreamServer>& server) {
   UpstreamPool* pool = pool_of(*server);
+  const std::uint32_t addresses = server->addresses();
   auto stream = pool == nullptr ? nullptr : pool->give_away();
-  boost::asio::post(asker.io(), [&asker, stream = std::move(stream), server]() mutable {
+  boost::asio::post(asker.io(), [&asker, stream = std::move(stream), server, addresses]() mutable {
+    if (addresses != server->addresses()) stream = nullptr;  // it may be outdated by now
     asker.receive_stolen(std::move(stream), server);
   });
 }

@@ -10,7 +10,7 @@ import tempfile
 import time
 import unittest
 
-from support.http_client import Client, fetch
+from support.http_client import Client, fetch, request_bytes
 from support.load import Load
 from support.process import accepts, free_port, wait_until
 from support.sekisho import Origin, Sekisho, fields_of
@@ -298,6 +298,28 @@ class DescriptorsTest(ListenersTest):
         for client in clients:
             self.assertEqual(client.request("GET", "/").status, 200)
         self.assertEqual(len(sekisho.events("accept_paused")), 1)
+
+    def test_none_left_for_the_upstream_is_no_fault_of_the_servers(self):
+        check = "health_check: {path: /, interval: 100ms, unhealthy_after: 1}"
+        sekisho = self.enterContext(Sekisho(None, f"upstream: {{servers: '{self.origin.upstream}', {check}}}\n"))
+        sekisho.wait_upstream()
+        first = self.enterContext(Client(sekisho.address))
+        wait_until(lambda: sekisho.metric("sekisho_client_connections") == 1, "it is accepted")
+        limits = resource.prlimit(sekisho.child.pid, resource.RLIMIT_NOFILE)
+        # Not one more: what a check or a scrape has open at this moment included.
+        resource.prlimit(sekisho.child.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+        first.send(request_bytes("GET", "/"))
+        began = time.monotonic()
+        wait_until(lambda: time.monotonic() > began + 0.8, "several tries and checks are over")
+        resource.prlimit(sekisho.child.pid, resource.RLIMIT_NOFILE, limits)
+        self.assertEqual(first.response().status, 200)
+        self.assertEqual(sekisho.events("upstream_down"), [])
+        self.assertEqual(sekisho.ask("/readyz").status, 200)
+        resource.prlimit(sekisho.child.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+        second = self.enterContext(Client(sekisho.address))
+        wait_until(lambda: sekisho.events("accept_paused") and sekisho.events("connect_failed"), "the log says so")
+        resource.prlimit(sekisho.child.pid, resource.RLIMIT_NOFILE, limits)
+        self.assertEqual(second.request("GET", "/").status, 200)
 
 
 if __name__ == "__main__":

@@ -17,9 +17,10 @@ LARGE = 20 * 1024 * 1024
 
 
 class UpstreamTlsTest(TlsCase):
-    def start(self, upstream, tls, settings="", **options):
+    def start(self, upstream, tls, settings="", reached=True, **options):
         text = f"upstream: {{servers: ['{upstream}'], tls: {tls}, idle_timeout: 5s}}\n"
-        return self.enterContext(Sekisho(None, text + settings, **options)).wait_upstream()
+        sekisho = self.enterContext(Sekisho(None, text + settings, **options))
+        return sekisho.wait_upstream() if reached else sekisho
 
     def upstream_tls(self):
         return f"{{ca: {self.authority.ca}}}"
@@ -75,7 +76,7 @@ class UpstreamTlsTest(TlsCase):
 
     def refused(self, tls, reason):
         far = self.secured_origin()
-        sekisho = self.start(f"127.0.0.1:{far.port}", tls)
+        sekisho = self.start(f"127.0.0.1:{far.port}", tls, reached=False)
         self.assertEqual(fetch(sekisho.address).status, 502)
         self.assertEqual(fetch(sekisho.address).status, 502)
         said = wait_until(lambda: sekisho.events("upstream_tls"), "the log says why")
