@@ -76,6 +76,11 @@ void read_queue(Context& context, const Tree& tree, Queue& queue) {
 void read_health_check(Context& context, const Tree& tree, HealthCheck& check) {
   if (tree.kind != Tree::Kind::map) {
     const auto text = scalar_text(context, tree, "health_check", "connect or a mapping such as {path: /up}");
+    if (text && text->starts_with('/')) {
+      context.error(tree.mark, fmt::format("health_check: a path is said in a mapping: {{path: {}}}",
+                                           text->substr(0, 60)));
+      return;
+    }
     if (text && check_word(context, tree.mark, "health_check", *text, {"connect"})) check = HealthCheck{};
     return;
   }

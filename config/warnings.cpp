@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "config/ip_address.hpp"
+#include "config/match_order.hpp"
 #include "config/scalars.hpp"
 
 namespace sekisho::config {
@@ -99,6 +100,33 @@ void check_listeners(const Config& config, Diagnostics& diagnostics) {
   }
 }
 
+void check_routes(const std::vector<Route>& routes, Diagnostics& diagnostics) {
+  std::vector<MatchOrder> before;
+  before.reserve(routes.size());
+  for (std::size_t i = 0; i < routes.size(); ++i) {
+    MatchOrder order(routes[i].match);
+    for (std::size_t j = 0; j < i; ++j) {
+      if (!before[j].covers(order)) continue;
+      diagnostics.warning(routes[i].mark,
+                          fmt::format("route {} is never reached: route {} in line {} matches "
+                                      "whatever it matches, and the first that matches counts",
+                                      i + 1, j + 1, routes[j].mark.line));
+      break;
+    }
+    before.push_back(std::move(order));
+  }
+}
+
+void check_error_pages(const std::vector<ErrorPage>& pages, Diagnostics& diagnostics) {
+  for (const ErrorPage& page : pages) {
+    if (!page.body.starts_with('/') || page.body.find_first_of(" \n<") != std::string::npos) continue;
+    diagnostics.warning(page.mark,
+                        fmt::format("error_pages: the page for {} is the text {}; a file is "
+                                    "named by file:{}",
+                                    page.status, page.body.substr(0, 60), page.body.substr(0, 60)));
+  }
+}
+
 void check_admin(const Admin& admin, Diagnostics& diagnostics) {
   if (!admin.listen) {
     diagnostics.warning(admin.mark,
@@ -128,6 +156,8 @@ void add_warnings(const Config& config, Diagnostics& diagnostics) {
   }
   check_trust(config.client_ip, diagnostics);
   check_listeners(config, diagnostics);
+  check_routes(config.routes, diagnostics);
+  check_error_pages(config.error_pages, diagnostics);
   check_admin(config.admin, diagnostics);
   if (config.client.max_header_bytes < balancer_header_bytes) {
     diagnostics.warning(config.client.max_header_bytes_mark,

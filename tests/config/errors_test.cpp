@@ -179,6 +179,7 @@ const Case upstream_problem[] = {
     {"upstream: {servers: x:1, tls: {server_name: \"a.example:443\"}}",
      "1:45: ", "a name such as app.internal"},
     {"upstream: {servers: x:1, health_check: conect}", "1:40: ", "did you mean connect?"},
+    {"upstream: {servers: x:1, health_check: /up}", "1:40: ", "a path is said in a mapping: {path: /up}"},
     {"shadow: true", "1:1: ", "names no upstream"},
 };
 
