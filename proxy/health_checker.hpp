@@ -15,8 +15,8 @@ namespace sekisho::proxy {
 // since a slow server is never down. What came of it is told to the server (UpstreamServer says what that
 // means). A server whose name does not resolve counts as unreachable; the addresses last known are kept,
 // since requests are tried anyway when no server is up. A resolver that fails says nothing, and the
-// server is checked at the addresses last known; nor does a want of descriptors here. Used on the io_context's
-// thread alone.
+// server is checked at the addresses last known; nor does a want of descriptors here. Used on the
+// io_context's thread alone.
 class HealthChecker {
  public:
   explicit HealthChecker(boost::asio::io_context& io) : io_(io) {}

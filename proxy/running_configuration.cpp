@@ -121,8 +121,7 @@ void RunningConfiguration::find_addresses() {
   }
   if (config_->upstream) find(*config_->upstream, *upstreams_->routes.back());
   std::vector<NameLookup> found = wait_for_names(names, look_up_patience);
-  for (std::size_t i = 0; i < servers.size(); ++i)
-    servers[i]->set_endpoints(std::move(found[i].endpoints));
+  for (std::size_t i = 0; i < servers.size(); ++i) servers[i]->set_endpoints(std::move(found[i].endpoints));
 }
 
 void RunningConfiguration::say_warnings(const ReadConfiguration& read) {

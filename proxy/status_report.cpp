@@ -1,5 +1,8 @@
 #include "proxy/status_report.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <ctime>
 
 #include "proxy/json_writer.hpp"
@@ -34,11 +37,19 @@ void write_tables(JsonWriter& json, const StatusSources& sources) {
   json.end_array();
 }
 
+// As `sekisho explain` numbers the routes; one without servers of its own shares the top-level upstream.
+std::string name_of(const Upstream& upstream, const Upstreams& all) {
+  if (all.routes.back().get() == &upstream) return "the top-level upstream";
+  const auto at = std::ranges::find(all.routes, &upstream, [](const auto& each) { return each.get(); });
+  return fmt::format("route {}", at - all.routes.begin() + 1);
+}
+
 void write_upstreams(JsonWriter& json, const Upstreams& upstreams) {
   json.key("upstream").begin_array();
   for (const auto& upstream : upstreams.distinct()) {
     for (const auto& server : upstream->servers) {
-      json.begin_object().member("server", server->text).member("healthy", server->can_serve());
+      json.begin_object().member("server", server->text).member("of", name_of(*upstream, upstreams));
+      json.member("healthy", server->can_serve());
       json.member("addresses", server->endpoints().size());
       json.member("queue_length", upstream->in_flight->waiting()).end_object();
     }

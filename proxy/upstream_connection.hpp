@@ -26,8 +26,8 @@ class UpstreamConnection : public Link {
 
   std::shared_ptr<UpstreamServer> server;
   const std::uint32_t addresses;  // the server's, as the connection was begun
-  bool keeps_permit = true;  // false once its descriptor, permit included, went to another worker
-  bool reused = false;       // has served an exchange before
+  bool keeps_permit = true;       // false once its descriptor, permit included, went to another worker
+  bool reused = false;            // has served an exchange before
   Instant idle_since{};
 };
 

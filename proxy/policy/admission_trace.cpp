@@ -34,6 +34,14 @@ std::string ban_text(const CompiledLimit& limit) {
                      whom, duration_text(ban.length));
 }
 
+std::string servers_of(int route, const config::Config& config) {
+  const config::Upstream& upstream =
+      route < 0 ? *config.upstream : config.routes[static_cast<std::size_t>(route)].upstream;
+  std::string text;
+  for (const config::Endpoint& server : upstream.servers) text += (text.empty() ? "" : ", ") + server.text;
+  return text;
+}
+
 }  // namespace
 
 std::string action_text(const config::Action& action) {
@@ -159,7 +167,7 @@ void AdmissionTrace::outcome(const Admission& admission, const config::Config& c
   std::string text(to_string(admission.outcome));
   switch (admission.outcome) {
     case Outcome::proxied:
-      text = "passed to the upstream";
+      text = "passed to the upstream " + servers_of(admission.route, config);
       break;
     case Outcome::probe:
       text = "answered as the balancer's probe";

@@ -210,7 +210,7 @@ limits:
         self.assertIn("limit trial   matches: path matches /trial; in shadow", lines)
         self.assertIn("limit quiet   not matched: paths; in shadow", lines)
         self.assertIn("limit probes  not matched: paths", lines)
-        self.assertIn("outcome       passed to the upstream", lines)
+        self.assertIn("outcome       passed to the upstream 127.0.0.1:3000", lines)
 
     def test_the_peer_is_one_that_the_file_trusts(self):
         ranges = {

@@ -1,5 +1,6 @@
 """Routes: another upstream, other bounds and timeouts, by host and path; and what a reload makes of them."""
 
+import json
 import os
 import socket
 import tempfile
@@ -61,6 +62,11 @@ class RoutesTest(unittest.TestCase):
         sekisho = self.enterContext(Sekisho(None, settings)).wait_upstream()
         self.assertEqual(self.ask(sekisho, "/other").body, b"other")
         self.assertEqual(self.ask(sekisho, "/").body, b"main")
+        servers = json.loads(sekisho.ask("/status").text)["upstream"]
+        self.assertEqual(
+            [(server["of"], server["server"]) for server in servers],
+            [("route 1", self.other.upstream), ("route 2", self.main.upstream)],
+        )
 
     def test_bounds_and_timeouts(self):
         def slow(connection, _):
@@ -142,8 +148,10 @@ class RoutesTest(unittest.TestCase):
             text = run_command("explain", "-c", file.name, "http://www.example.jp/y").stdout
             self.assertRegex(text, r"route 1 .*not")
             self.assertRegex(text, r"route 2 +matches")
+            self.assertRegex(text, r"outcome +passed to the upstream c:1\n")
             text = run_command("explain", "-c", file.name, "http://www.example.jp/z").stdout
             self.assertRegex(text, r"route +the top-level upstream")
+            self.assertRegex(text, r"outcome +passed to the upstream a:1\n")
 
 
 class ErrorPagesTest(unittest.TestCase):
