@@ -46,6 +46,18 @@ void Permits::release() {
   if (waiting_.load(std::memory_order_seq_cst) != 0) hand_over();
 }
 
+std::shared_ptr<PermitWaiter> Permits::pass_on() {
+  if (waiting() == 0) return nullptr;
+  std::lock_guard lock(mutex_);
+  // Above a bound that was lowered there is none to pass on.
+  if (queue_.empty() || free_.load(std::memory_order_seq_cst) < 0) return nullptr;
+  auto waiter = std::move(queue_.front());
+  queue_.pop_front();
+  waiter->queued = false;
+  waiting_.fetch_sub(1, std::memory_order_seq_cst);
+  return waiter;
+}
+
 void Permits::hand_over() {
   std::lock_guard lock(mutex_);
   while (!queue_.empty() && take_free()) {

@@ -11,11 +11,15 @@
 
 namespace sekisho::proxy {
 
+class DetachedStream;
+
 // One request that waits for a permit. Owned by the queue and the waiter together.
 struct PermitWaiter {
   // Called once, on the releasing thread, when a permit was handed over; must only post to the waiter's
   // worker.
   std::function<void()> granted;
+  // Where the permit is for a connection: the one that came along, or null. Set before `granted` is called.
+  std::shared_ptr<DetachedStream> connection;
   bool queued = false;  // guarded by the queue's mutex
 };
 
@@ -36,6 +40,9 @@ class Permits {
   // Leaves the queue. False when the permit was handed over already: the caller owns it and must release it.
   bool cancel(const std::shared_ptr<PermitWaiter>& waiter);
   void release();
+  // For a holder that passes its permit on by itself, with what it stands for: the first of the queue, taken
+  // out of it; its `granted` must be called. Null when nobody waits: the permit stays the caller's.
+  std::shared_ptr<PermitWaiter> pass_on();
   // Changes the bound while in use; from or to 0 only while nothing is held.
   void set_limit(std::uint64_t limit);
 

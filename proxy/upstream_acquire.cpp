@@ -31,7 +31,7 @@ void Forward::watch_client() {
   link.arm_read(link.in);
 }
 
-Task<ForwardEnd> Forward::wait_for_permit(Permits& permits) {
+Task<ForwardEnd> Forward::wait_for_permit(Permits& permits, std::shared_ptr<DetachedStream>* connection) {
   if (permits.try_acquire()) co_return ForwardEnd::complete;
   const config::Queue& queue = upstream_config().queue;
   auto grant = std::make_shared<Grant>();
@@ -68,6 +68,7 @@ Task<ForwardEnd> Forward::wait_for_permit(Permits& permits) {
     watch_client();
     if (grant->granted) {
       leave.taken = true;
+      if (connection != nullptr) *connection = std::move(waiter->connection);
       co_return ForwardEnd::complete;
     }
     if (client_.link_.gone() || client_.link_.eof) co_return ForwardEnd::client_gone;
@@ -131,15 +132,17 @@ Task<ForwardEnd> Forward::acquire(bool fresh) {
   co_return ForwardEnd::complete;
 }
 
+// What may not be sent twice looks first whether the server has closed the kept connection, or said what
+// nobody asked for, a moment ago; the rest finds out by trying.
+bool Forward::may_use(const UpstreamConnection& kept) const {
+  return idempotent(exchange_.head.method) || kept.stream->quiet();
+}
+
 // A connection to the server chosen.
 Task<ForwardEnd> Forward::reach_server(bool fresh) {
   UpstreamPool* pool = fresh ? nullptr : client_.worker_.pool_of(*exchange_.server);
   if (pool != nullptr) exchange_.upstream = pool->take();
-  // What may not be sent twice looks first whether the server has closed, or said what nobody asked for, a
-  // moment ago; the rest finds out by trying.
-  while (exchange_.upstream && !idempotent(exchange_.head.method) && !exchange_.upstream->stream->quiet()) {
-    exchange_.upstream = pool->take();
-  }
+  while (exchange_.upstream && !may_use(*exchange_.upstream)) exchange_.upstream = pool->take();
   if (exchange_.upstream) co_return ForwardEnd::complete;
   co_return co_await connect(fresh);
 }
@@ -157,18 +160,27 @@ Task<ForwardEnd> Forward::connect(bool fresh) {
       client_.sleep_until(Instant::max());
       co_await client_.wakeup_;
     }
-    if (theft.connection) {
+    if (theft.connection && may_use(*theft.connection)) {
       exchange_.upstream = std::move(theft.connection);
       co_return ForwardEnd::complete;
     }
   }
 
+  std::shared_ptr<DetachedStream> passed_on;
   if (server.connections.bounded()) {
-    const ForwardEnd end = co_await wait_for_permit(server.connections);
+    const ForwardEnd end = co_await wait_for_permit(server.connections, &passed_on);
     if (end != ForwardEnd::complete) co_return end;
   }
   // From here on the connection's object owns that permit.
   exchange_.upstream = std::make_unique<UpstreamConnection>(worker.buffers, server.shared_from_this());
+  if (passed_on && !fresh) {
+    exchange_.upstream->stream = passed_on->attach(worker.io());
+    if (may_use(*exchange_.upstream)) {
+      exchange_.upstream->reused = true;
+      co_return ForwardEnd::complete;
+    }
+  }
+  passed_on = nullptr;
   const Instant deadline = client_.now() + upstream_config().connect_timeout;
   const std::vector<StreamEndpoint> endpoints = server.endpoints();
   const std::size_t first = server.next_address(endpoints.size());

@@ -20,7 +20,8 @@ std::unique_ptr<UpstreamConnection> UpstreamPool::take() {
 
 void UpstreamPool::put(std::unique_ptr<UpstreamConnection> connection, Instant now) {
   if (connection->gone() || connection->eof || !connection->in.empty() || connection->outdated()) return;
-  if (server_->connections.waiting() > 0) return;
+  if (server_->connections.waiting() > 0 && pass_on(*connection)) return;
+  if (server_->connections.waiting() > 0) return;  // a bound was lowered: this one is above it
   connection->reused = true;
   connection->idle_since = now;
   if (connection->in.capacity() > BlockChain::block_size) connection->in.release();  // it served a large read
@@ -37,6 +38,16 @@ void UpstreamPool::put(std::unique_ptr<UpstreamConnection> connection, Instant n
   idle->connection->stream->set_listener(idle.get());
   idle_.push_back(std::move(idle));
   resized();
+}
+
+// The permit goes along, also where the stream cannot.
+bool UpstreamPool::pass_on(UpstreamConnection& connection) {
+  const auto waiter = server_->connections.pass_on();
+  if (waiter == nullptr) return false;
+  waiter->connection = connection.stream->detach();
+  connection.keeps_permit = false;
+  waiter->granted();
+  return true;
 }
 
 std::unique_ptr<DetachedStream> UpstreamPool::give_away() {

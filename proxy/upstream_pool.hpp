@@ -35,7 +35,8 @@ class UpstreamPool {
   // The newest idle one, or nullptr.
   std::unique_ptr<UpstreamConnection> take();
   // Keeps it for reuse (above the bound too, until the next tick: docs/decisions/0004), or closes it where
-  // it failed or said more than was asked, or someone waits for a connection permit.
+  // it failed, said more than was asked or is outdated. Whoever waits for a connection permit gets it, on
+  // whichever worker.
   void put(std::unique_ptr<UpstreamConnection> connection, Instant now);
   // For another worker: the newest one, its connection permit going along; null for none.
   std::unique_ptr<DetachedStream> give_away();
@@ -54,6 +55,7 @@ class UpstreamPool {
     std::unique_ptr<UpstreamConnection> connection;
   };
 
+  bool pass_on(UpstreamConnection& connection);
   void drop(Idle& idle);
   void close_outdated();
   void resized();

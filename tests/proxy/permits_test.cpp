@@ -25,6 +25,22 @@ TEST(Permits, AreBounded) {
   EXPECT_TRUE(permits.try_acquire());
 }
 
+TEST(Permits, AreHandedToTheFirstOfTheQueueByAHolderThatPassesItsOwnOn) {
+  Permits permits(2);
+  ASSERT_TRUE(permits.try_acquire());
+  ASSERT_TRUE(permits.try_acquire());
+  EXPECT_EQ(permits.pass_on(), nullptr) << "nobody waits";
+  const auto first = waiter([] {}), second = waiter([] {});
+  ASSERT_EQ(permits.enqueue(first, 2), Permits::Enqueue::queued);
+  ASSERT_EQ(permits.enqueue(second, 2), Permits::Enqueue::queued);
+  EXPECT_EQ(permits.pass_on(), first);
+  EXPECT_EQ(permits.waiting(), 1u);
+  EXPECT_EQ(permits.held(), 2u);
+  EXPECT_FALSE(permits.cancel(first)) << "it has the permit and must give it back";
+  permits.set_limit(1);
+  EXPECT_EQ(permits.pass_on(), nullptr) << "there is one too many";
+}
+
 TEST(Permits, ServeTheQueueInOrderAndNobodyOvertakes) {
   Permits permits(1);
   ASSERT_TRUE(permits.try_acquire());

@@ -5,6 +5,7 @@ import threading
 import unittest
 
 from support.http_client import Client, fetch, request_bytes
+from support.load import Load
 from support.process import free_port, wait_until
 from support.sekisho import Origin, Sekisho
 from support.upstream import ScriptedUpstream, read_head
@@ -58,6 +59,21 @@ class ServersTest(unittest.TestCase):
         for client in waiting:
             self.assertIn(client.response().body, (b"a", b"b"))
         wait_until(lambda: sekisho.metric("sekisho_upstream_in_flight") == 0, "all are back")
+
+    def test_connections_pass_to_those_who_wait_for_one(self):
+        made = []
+
+        def serve(connection, number):
+            made.append(number)
+            while read_head(connection):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1")
+
+        upstream = self.enterContext(ScriptedUpstream(serve))
+        sekisho = self.proxy([upstream.upstream], ", max_connections: 3", workers=2)
+        with Load(sekisho.address, threads=12) as load:
+            wait_until(lambda: load.answered > 500, "many more ask than there are connections")
+        self.assertEqual((set(load.codes), load.lost), ({200}, []))
+        self.assertLessEqual(len(made), 12, "connections are kept while others wait for them")
 
     def test_a_server_that_refuses_is_passed_over(self):
         alive = self.enterContext(Server(b"alive"))
