@@ -54,9 +54,9 @@ Task<ForwardEnd> Forward::collect_body() {
   if (most != 0 && exchange_.head.framing == Framing::length && exchange_.head.content_length > most) {
     co_return ForwardEnd::client_too_large;
   }
-  body_progress_ = rate_window_ = client_.now();
-  rate_window_bytes_ = 0;
   Link& link = client_.link_;
+  body_progress_ = rate_window_ = client_.now();
+  rate_window_bytes_ = link.bytes_read;
   const std::size_t hold = upstream_config().buffer.request;
   for (;;) {
     pull_request_body(exchange_, link, hold, most);

@@ -127,7 +127,7 @@ class Forward {
   Instant upstream_progress_{};          // a byte last went or came
   Instant body_progress_{};              // a byte of the client's body last came
   Instant rate_window_{};                // start of the running 5 s of min_body_rate
-  std::uint64_t rate_window_bytes_ = 0;  // body bytes at its start
+  std::uint64_t rate_window_bytes_ = 0;  // read from the client at its start
   bool first_rate_window_ = true;
   bool body_was_read_ = false;      // at the last look; what is not read has nobody to blame for its pace
   bool upstream_was_read_ = false;  // likewise

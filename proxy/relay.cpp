@@ -217,6 +217,7 @@ std::optional<ForwardEnd> Forward::take_response_head(Gather& gather) {
       // 1xx goes on to a client that knows of it; 100 was answered by us (RFC 9110, 15.2).
       if (exchange_.head.version == 11 && head.status != 100) {
         write_interim_head(scratch, head);
+        if (scratch.overflowed()) return ForwardEnd::upstream_bad;
         client_.link_.send(scratch.view(), client_.now());
       }
       upstream.in.consume(result.consumed);
@@ -369,7 +370,7 @@ void Forward::restart_clocks() {
   const bool reads_body = reading_body();
   if (reads_body && !body_was_read_) {
     body_progress_ = rate_window_ = now;
-    rate_window_bytes_ = exchange_.request_body.received;
+    rate_window_bytes_ = client_.link_.bytes_read;
   }
   body_was_read_ = reads_body;
   const bool reads_upstream = may_read_ahead();
@@ -410,14 +411,15 @@ std::optional<ForwardEnd> Forward::check_deadlines() {
   if (reading_body()) {
     if (now - body_progress_ >= client.body_timeout) return ForwardEnd::client_slow;
     if (now - rate_window_ >= rate_window) {
-      const std::uint64_t came = exchange_.request_body.received - rate_window_bytes_;
+      // As it came over the wire: extensions and trailers that drip are no pause.
+      const std::uint64_t came = client_.link_.bytes_read - rate_window_bytes_;
       const auto least =
           client.min_body_rate * static_cast<std::uint64_t>(rate_window / std::chrono::seconds(1));
       // A window in which nothing came is a pause: body_timeout's business.
       if (!first_rate_window_ && came > 0 && came < least) return ForwardEnd::client_slow;
       first_rate_window_ = false;
       rate_window_ = now;
-      rate_window_bytes_ = exchange_.request_body.received;
+      rate_window_bytes_ = client_.link_.bytes_read;
     }
   }
   if (upstream_open && upstream_link_->stream && upstream_link_->stream->read_pending() && !reading_body()) {

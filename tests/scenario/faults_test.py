@@ -268,21 +268,38 @@ class ClientFaultsTest(unittest.TestCase):
             self.assertEqual(client.response().text, "hello")
 
     def test_a_body_that_drips_is_408(self):
-        """Slower than min_body_rate over 5 s, the first 5 left out, though no pause is long."""
-        with Client(self.sekisho.address) as client:
-            client.send(b"POST /echo HTTP/1.1\r\nHost: www.example.jp\r\nContent-Length: 900\r\n\r\n")
-            client.socket.settimeout(0.5)
+        """Slower than min_body_rate over 5 s, the first 5 left out, though no pause is long: be it data, be it what
+        stands around data."""
+        sekisho = self.enterContext(Sekisho(self.origin.upstream, "hosts: [www.example.jp]\n")).wait_upstream()
+        head = b"POST /echo HTTP/1.1\r\nHost: www.example.jp\r\n"
+        beginnings = {
+            "data": head + b"Content-Length: 900\r\n\r\n",
+            "a chunk's extension": head + b"Transfer-Encoding: chunked\r\n\r\n5;",
+            "a trailer": head + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nx: ",
+            "an extension in a body that flows": head
+            + b"Transfer-Encoding: chunked\r\n\r\n13880\r\n" + b"x" * 80000 + b"\r\n5;",
+        }
+        clients = {what: Client(sekisho.address) for what in beginnings}
+        for what, client in clients.items():
+            self.addCleanup(client.socket.close)
+            client.send(beginnings[what])
+            client.socket.settimeout(0.1)
 
-            def answered():
+        def answered():
+            for client in clients.values():
+                if b"\r\n\r\n" in client.buffer:
+                    continue
                 try:
                     client.send(b"x")
                     client.buffer += client.socket.recv(65536)
                 except TimeoutError:
                     pass
-                return b"\r\n\r\n" in client.buffer
+            return all(b"\r\n\r\n" in client.buffer for client in clients.values())
 
-            wait_until(answered, "an answer")
-            self.assertEqual(client.response().status, 408)
+        wait_until(answered, "all are answered", 20)
+        for what, client in clients.items():
+            with self.subTest(what):
+                self.assertEqual(client.response().status, 408)
 
     def test_a_client_that_leaves_disturbs_nobody(self):
         for part in (b"", b"GET", b"GET / HTTP/1.1\r\nHost: www.example.jp\r\n\r\n",
