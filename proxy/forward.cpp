@@ -76,10 +76,11 @@ Task<ForwardEnd> Forward::collect_body() {
     if (!link.stream->read_pending())
       exchange_.body_in.make_room(BlockChain::block_size, BlockChain::block_size);
     link.arm_read(exchange_.body_in);
+    // An answer to the request before may be held back for one send with this one's.
+    link.flush(client_.now());
     client_.sleep_until(next_deadline());
     co_await client_.wakeup_;
     if (link.book_read()) body_progress_ = client_.now();
-    link.flush(client_.now());
   }
   streaming_ = !body.complete;
   co_return ForwardEnd::complete;

@@ -23,9 +23,10 @@ struct Grant {
 }  // namespace
 
 // Keeps an eye on the client while we wait for something else: its reset is seen, and what it sends early is
-// taken in.
+// taken in. What it was still owed (an answer held back for one send with this one's) goes out.
 void Forward::watch_client() {
   Link& link = client_.link_;
+  link.flush(client_.now());
   link.book_read();
   if (!exchange_.request_body.complete || !exchange_.body_in.empty()) return;
   link.arm_read(link.in);
@@ -218,13 +219,13 @@ Task<boost::system::error_code> Forward::connect_to(const StreamEndpoint& endpoi
     connection.stream->set_listener(&client_);
     connection.stream->start_connect(endpoint);
     while (!connection.stream->connect_result()) {
+      watch_client();
       if (client_.now() >= deadline || client_left()) {
         connection.close();
         co_return boost::asio::error::timed_out;
       }
       client_.sleep_until(deadline);
       co_await client_.wakeup_;
-      watch_client();
     }
     const boost::system::error_code error = *connection.stream->connect_result();
     if (!error) co_return error;
