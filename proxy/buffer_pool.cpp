@@ -75,6 +75,11 @@ char* BufferPool::take(std::size_t size, bool must) {
 }
 
 bool BufferPool::has_room(std::size_t bytes) {
+  if (budget_.overdrawn()) {
+    budget_.give_back(drawn_ - used_);
+    drawn_ = used_;
+    if (budget_.overdrawn()) return false;
+  }
   if (drawn_ - used_ >= static_cast<std::int64_t>(bytes)) return true;
   if (!budget_.draw(lot)) return false;
   drawn_ += lot;

@@ -22,6 +22,7 @@ class BufferBudget {
   // Takes them even if the total is overdrawn by it (what a connection cannot do without).
   void overdraw(std::int64_t bytes) { free_.fetch_sub(bytes, std::memory_order_relaxed); }
   void give_back(std::int64_t bytes) { free_.fetch_add(bytes, std::memory_order_relaxed); }
+  bool overdrawn() const { return free_.load(std::memory_order_relaxed) < 0; }
   void set_total(std::uint64_t total);
 
  private:
@@ -45,7 +46,8 @@ class BufferPool {
   // A buffer of at least `size` bytes (see size_for), or nullptr when the total is spent and `must` is false.
   char* take(std::size_t size, bool must);
   void give(char* buffer, std::size_t size);
-  // Whether the total still has `bytes` for reading ahead.
+  // Whether the total still has `bytes` for reading ahead. Never while it is overdrawn: what comes free then
+  // pays that back first.
   bool has_room(std::size_t bytes);
   static std::size_t size_for(std::size_t wanted);
   // Frees what lies idle beyond a reserve; from the tick.

@@ -49,6 +49,20 @@ TEST_F(Buffers, APeakBetweenTwoLooksIsSeen) {
   EXPECT_EQ(peak.take(held.get()), 0U) << "counted from the last look";
 }
 
+TEST_F(Buffers, WhatComesFreePaysAnOverdraftBackBeforeAnybodyReadsAhead) {
+  constexpr std::size_t block = 64 * 1024;
+  char* all = pool.take(4 * 1024 * 1024, false);
+  ASSERT_NE(all, nullptr);
+  char* first = pool.take(block, true);
+  char* second = pool.take(block, true);
+  pool.give(first, block);
+  EXPECT_FALSE(pool.has_room(block));
+  pool.give(second, block);
+  EXPECT_FALSE(pool.has_room(block));
+  pool.give(all, 4 * 1024 * 1024);
+  EXPECT_TRUE(pool.has_room(block));
+}
+
 TEST_F(Buffers, WhatIsGivenBackByOnePoolServesAnother) {
   Count other_held;
   Peak other_peak;

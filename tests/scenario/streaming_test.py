@@ -247,6 +247,35 @@ upstream:
         wait_until(lambda: sekisho.metric("sekisho_upstream_in_flight") > 0, "what finds no room goes on to the upstream")
         self.assertLess(sekisho.metric("sekisho_buffer_bytes"), total + 40 * 64 * 1024)
 
+    def test_beyond_the_total_a_body_that_flows_holds_little(self):
+        # Connections are made, and nobody reads from them.
+        upstream = self.enterContext(socket.create_server(("127.0.0.1", 0), backlog=1024))
+        total, count = 1024 * 1024, 200
+        settings = f'upstream: {{servers: "127.0.0.1:{upstream.getsockname()[1]}", buffer: {{response: 1MiB, total: {total}}}}}\n'
+        sekisho = self.enterContext(Sekisho(None, settings)).wait_upstream()
+        # Until it stands still: the sockets of both sides are full then.
+        part = b"x" * 1024 * 1024
+        clients = [self.enterContext(Client(sekisho.address)) for _ in range(count)]
+        for client in clients:
+            client.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n")
+            client.socket.setblocking(False)
+        taken = []
+
+        def at_rest():
+            sent = 0
+            for client in clients:
+                try:
+                    sent += client.socket.send(part)
+                except BlockingIOError:
+                    pass
+            taken.append(sent)
+            return len(taken) > 50 and not any(taken[-50:])
+
+        wait_until(at_rest, "the flow stands still", 30)
+        held = sekisho.metric("sekisho_buffer_bytes")
+        print(f"each holds {(held - total) / count / 1024:.0f} KiB")
+        self.assertLess(held, total + count * 36 * 1024)
+
     def test_a_pooled_connection_keeps_a_small_buffer(self):
         sekisho = self.enterContext(Sekisho(self.origin.upstream)).wait_upstream()
         for target in ("bytes", "chunked"):
