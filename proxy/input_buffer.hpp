@@ -56,6 +56,13 @@ class InputBuffer {
     return true;
   }
 
+  // For an empty one: `usual` bytes, or past the buffers' total the few that keep a body moving.
+  void make_room_to_flow(std::size_t usual) {
+    const std::size_t size = pool_.has_room(usual) ? usual : BufferPool::smallest;
+    if (capacity_ > size) release();
+    make_room(size, size);
+  }
+
   // Puts bytes in front of everything unread (what was read too far and belongs to the next message).
   void prepend(std::string_view bytes) {
     must_not_be_pinned();

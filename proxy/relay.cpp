@@ -26,14 +26,6 @@ std::string_view chunk_header(std::size_t size, char (&space)[20]) {
   return {space, static_cast<std::size_t>(end - space)};
 }
 
-// An empty buffer of the usual size to read into; past the buffers' total a small one, which keeps bytes
-// moving.
-void size_for_read(InputBuffer& buffer, BufferPool& pool, std::size_t usual) {
-  const std::size_t size = pool.has_room(usual) ? usual : BufferPool::smallest;
-  if (buffer.capacity() > size) buffer.release();
-  buffer.make_room(size, size);
-}
-
 }  // namespace
 
 Task<ForwardEnd> Forward::relay() {
@@ -390,7 +382,7 @@ void Forward::restart_clocks() {
 void Forward::arm() {
   Link& client = client_.link_;
   if (wants_client_body()) {
-    if (!client.stream->read_pending()) size_for_read(exchange_.body_in, client_.worker_.buffers, read_size);
+    if (!client.stream->read_pending()) exchange_.body_in.make_room_to_flow(read_size);
     client.arm_read(exchange_.body_in);
   } else if (exchange_.request_body.complete && exchange_.body_in.empty()) {
     // For the next request, and to see a reset; the head's buffer is not moved.
@@ -403,7 +395,7 @@ void Forward::arm() {
                      (exchange_.response.framing != Framing::length || response_remaining_ > read_size) &&
                      client_.worker_.buffers.has_room(large_read_size);
   if (upstream.in.empty()) {
-    size_for_read(upstream.in, client_.worker_.buffers, large ? large_read_size : read_size);
+    upstream.in.make_room_to_flow(large ? large_read_size : read_size);
   } else {
     upstream.in.make_room(
         read_size, 2 * BufferPool::size_for(ResponseParser::head_bound(client_config().max_header_bytes)));
