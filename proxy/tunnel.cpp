@@ -68,6 +68,9 @@ Task<void> Tunnel::run() {
     const std::uint64_t client_bytes = client.bytes_written, upstream_bytes = upstream.bytes_written;
     carry(client, exchange_.body_in, upstream, upstream_closed);
     carry(upstream, upstream.in, client, client_closed);
+    // A byte that a slow side took counts as well: what it is behind with may be all that there is.
+    if (client.bytes_written != client_bytes || upstream.bytes_written != upstream_bytes)
+      progress = client_.now();
     exchange_.request_body.received += upstream.bytes_written - upstream_bytes;
     exchange_.body_bytes_out += client.bytes_written - client_bytes;
     if (client_.cut_) break;

@@ -328,6 +328,36 @@ upstream:
             self.assertEqual(len(client.response().body), 20_000_000)
         wait_until(lambda: sekisho.metric("sekisho_buffer_bytes") < 1024 * 1024, "the buffer is given back")
 
+    def test_a_byte_that_a_slow_client_took_keeps_its_tunnel(self):
+        """What the server sent stands in the proxy, and nothing else comes: the client's taking it is what goes on."""
+        tunnel_timeout = int(2 * PATIENCE)
+        servers = []
+
+        def serve(connection, _):
+            read_head(connection)
+            connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+            servers.append(connection)
+            threading.Event().wait(60 * PATIENCE)
+
+        upstream = self.enterContext(ScriptedUpstream(serve))
+        settings = f'upstream: {{servers: "{upstream.upstream}", tunnel_timeout: {tunnel_timeout}s}}\n'
+        sekisho = self.enterContext(Sekisho(None, settings)).wait_upstream()
+        with Client(sekisho.address, timeout=60) as client:
+            client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+            read_head(client.socket)
+            wait_until(lambda: servers, "the tunnel is made")
+            held = lambda: sekisho.metric("sekisho_buffer_bytes")
+            empty, sent = held(), 0
+            while held() < empty + 32 * 1024:
+                servers[0].sendall(b"x" * 16384)
+                sent += 16384
+            time.sleep(0.6 * tunnel_timeout)
+            while sent > 0:
+                sent -= len(client.socket.recv(65536))
+            time.sleep(0.6 * tunnel_timeout)
+            servers[0].sendall(b"end")
+            self.assertEqual(client.socket.recv(100), b"end")
+
     def test_max_in_flight_lets_requests_wait_in_turn(self):
         settings = f"""
 upstream: {{servers: "{self.origin.upstream}", max_in_flight: 1, queue: {{size: 2, timeout: 5s}}}}
