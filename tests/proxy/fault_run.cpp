@@ -40,7 +40,7 @@ FaultRun::FaultRun(const FaultExchange& exchange, std::shared_ptr<const config::
 FaultRun::~FaultRun() = default;
 
 void FaultRun::make_worker(std::shared_ptr<const config::Config> config) {
-  upstreams_ = proxy::make_upstreams(*config, 1, nullptr);
+  upstreams_ = proxy::make_upstreams(*config, {}, 1, nullptr);
   for (std::size_t i = 0; i < exchange_.servers.size(); ++i) {
     proxy::UpstreamServer& server = *upstreams_->main().servers[i];
     const sockaddr_in address = loopback(exchange_.servers[i]);

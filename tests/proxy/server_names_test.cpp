@@ -117,7 +117,9 @@ TEST(ServerNames, ConnectionsGoToANamesAddressesInTurn) {
 class CheckedServer {
  public:
   explicit CheckedServer(const FixedOrigin& origin)
-      : config_(load(origin.port())), upstreams_(proxy::make_upstreams(*config_, 1, nullptr)), checker_(io_) {
+      : config_(load(origin.port())),
+        upstreams_(proxy::make_upstreams(*config_, {}, 1, nullptr)),
+        checker_(io_) {
     resolver_error = 0;
     checker_.watch(*config_, *upstreams_);
   }
