@@ -222,6 +222,9 @@ class MemoryStream final : public proxy::Stream {
    public:
     Detached(MemoryConnectionPtr connection, std::size_t& alive)
         : connection_(std::move(connection)), alive_(alive) {}
+    ~Detached() override {
+      if (connection_) end(*connection_, false);
+    }
     Ptr attach(proxy::asio::io_context& io) override { return connected(io, std::move(connection_), alive_); }
 
    private:
@@ -247,10 +250,12 @@ class MemoryStream final : public proxy::Stream {
   // What a close tells the peer. With bytes unread it is a reset, which takes along what the peer has not
   // read.
   void leave() {
-    if (!connection_) return;
-    MemoryConnection& c = *connection_;
+    if (connection_) end(*connection_, resets_);
+  }
+  // What closing does: a reset where something came that was not read.
+  static void end(MemoryConnection& c, bool resets) {
     c.stream_closed = c.stream_fin = true;
-    if (resets_ || !c.to_stream.empty()) c.stream_reset = true;
+    if (resets || !c.to_stream.empty()) c.stream_reset = true;
     if (!c.to_stream.empty()) c.to_peer.clear();
   }
   void abort_pending() {
