@@ -23,6 +23,7 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 
 constexpr std::size_t most_of_an_answer = 64 * 1024;
+constexpr auto longest_farewell = std::chrono::seconds(1);
 
 // How one server is checked; equal ones need not begin anew.
 struct Check {
@@ -115,6 +116,10 @@ struct HealthChecker::Watch : std::enable_shared_from_this<Watch> {
     if (failed) co_return "TLS: " + problem_of(failed);
     self.server->note_reachable();
     if (!self.check.how.connect) co_await ask(self, socket, secured);
+    if (self.stopped) co_return std::string();
+    // Servers log a connection that ends without TLS's own end as an error.
+    socket.expires_after(longest_farewell);
+    co_await secured.async_shutdown(asio::as_tuple(asio::use_awaitable));
     co_return std::string();
   }
 

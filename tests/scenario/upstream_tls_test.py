@@ -108,7 +108,7 @@ class UpstreamTlsTest(TlsCase):
         upstream = self.enterContext(ScriptedUpstream(serve))
         sekisho = self.start(upstream.upstream, f"{{ca: {self.authority.ca}, server_name: app.internal}}")
         self.assertEqual(fetch(sekisho.address).text, "ok")
-        self.assertEqual(asked, ["app.internal"])
+        self.assertEqual(set(asked), {"app.internal"})
 
     def test_without_verify_anybody_is_taken(self):
         far = self.secured_origin()
@@ -116,11 +116,15 @@ class UpstreamTlsTest(TlsCase):
         self.assertEqual(fetch(sekisho.address).status, 200)
 
     def test_a_close_delimited_response_that_was_cut_is_not_passed_as_whole(self):
-        def serve(connection, number):
+        asked = []
+
+        def serve(connection, _number):
             with self.authority.server("server").wrap_socket(connection, server_side=True) as tls:
-                tls.recv(65536)
+                if not tls.recv(65536):
+                    return  # a health check
+                asked.append(tls)
                 tls.sendall(b"HTTP/1.1 200 OK\r\n\r\nsome of it")
-                if number == 0:
+                if len(asked) == 1:
                     tls.shutdown(socket.SHUT_WR)  # a FIN, no close_notify
                 else:
                     tls.unwrap().close()
@@ -133,7 +137,7 @@ class UpstreamTlsTest(TlsCase):
 
     def test_a_server_that_speaks_no_tls_is_a_failed_connect(self):
         upstream = self.enterContext(ScriptedUpstream(lambda connection, _number: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")))
-        sekisho = self.start(upstream.upstream, "{verify: false}")
+        sekisho = self.start(upstream.upstream, "{verify: false}", reached=False)
         self.assertEqual(fetch(sekisho.address).status, 502)
         said = wait_until(lambda: sekisho.events("upstream_tls"), "the log says why")
         self.assertEqual(said[0]["reason"], "tls: wrong version number")
@@ -143,10 +147,22 @@ class UpstreamTlsTest(TlsCase):
         self.addCleanup(silent.close)
         port = silent.getsockname()[1]
         text = f"upstream: {{servers: ['127.0.0.1:{port}'], tls: {{verify: false}}, connect_timeout: 500ms, retries: 0}}\n"
-        sekisho = self.enterContext(Sekisho(None, text)).wait_upstream()
+        sekisho = self.enterContext(Sekisho(None, text))
         self.assertEqual(fetch(sekisho.address).status, 502)
         said = wait_until(lambda: sekisho.events("upstream_tls"), "the log says why")
         self.assertEqual(said[0]["reason"], "tls: given up before the handshake was over")
+
+    def test_health_checks_go_over_tls_too(self):
+        far = self.secured_origin()
+        check = ", health_check: {path: /, interval: 100ms, unhealthy_after: 1, healthy_after: 1}"
+        near = self.start(f"127.0.0.1:{far.port}", self.upstream_tls() + check)
+        wait_until(lambda: any(line["user_agent"] == "sekisho-health-check" for line in far.access_log()), "it is asked")
+        self.assertEqual(near.ask("/readyz").status, 200)
+        foreign = self.enterContext(Authority())
+        near = self.start(f"127.0.0.1:{far.port}", f"{{ca: {foreign.ca}}}{check}", reached=False)
+        down = wait_until(lambda: near.events("upstream_down"), "it is down")[0]
+        self.assertIn("certificate verify failed", down["reason"])
+        self.assertEqual(near.ask("/readyz").status, 503)
 
     def test_a_reload_to_other_settings_opens_other_connections(self):
         far = self.secured_origin()
