@@ -2,13 +2,12 @@
 
 import json
 import os
-import socket
 import tempfile
 import threading
 import unittest
 
-from support.http_client import Client, Truncated, fetch, request_bytes
-from support.process import free_port, wait_until
+from support.http_client import Client, fetch, request_bytes
+from support.process import wait_until
 from support.sekisho import Sekisho, run_command
 from support.upstream import ScriptedUpstream, read_head
 
@@ -19,6 +18,17 @@ def named(name):
     def serve(connection, _):
         while read_head(connection):
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(name), name))
+
+    return serve
+
+
+def held_until(released):
+    """Answers once the event is set."""
+
+    def serve(connection, _):
+        while read_head(connection):
+            released.wait(30)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nheld")
 
     return serve
 
@@ -94,12 +104,7 @@ class RoutesTest(unittest.TestCase):
         released = threading.Event()
         self.addCleanup(released.set)
 
-        def held(connection, _):
-            while read_head(connection):
-                released.wait(30)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nheld")
-
-        busy = self.enterContext(ScriptedUpstream(held))
+        busy = self.enterContext(ScriptedUpstream(held_until(released)))
         settings = (
             f'upstream: {{servers: "{self.main.upstream}", max_in_flight: 1, queue: {{size: 0}}}}\n'
             f'routes: [{{match: {{paths: "/busy/**"}}, upstream: "{busy.upstream}"}}]\n'
@@ -119,12 +124,7 @@ class RoutesTest(unittest.TestCase):
         released = threading.Event()
         self.addCleanup(released.set)
 
-        def held(connection, _):
-            while read_head(connection):
-                released.wait(30)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nheld")
-
-        old = self.enterContext(ScriptedUpstream(held))
+        old = self.enterContext(ScriptedUpstream(held_until(released)))
         sekisho = self.enterContext(
             Sekisho(self.main.upstream, f'routes: [{{match: {{paths: /old}}, upstream: "{old.upstream}"}}]\n')
         ).wait_upstream()
