@@ -57,12 +57,12 @@ class Forward {
   // upstream_acquire.cpp: a permit, a server, then an idle connection to it, another worker's, or a new one.
   // `fresh`: a second try, which must not meet another connection that the server has closed.
   Task<ForwardEnd> acquire(bool fresh);
-  Task<ForwardEnd> take_permit();
+  Task<ForwardEnd> take_permit(Permits& permits);
   // `connection`: where what comes along with a connection's permit is put.
   Task<ForwardEnd> wait_for_permit(Permits& permits, std::shared_ptr<DetachedStream>* connection = nullptr);
   bool choose_server();
   bool may_use(const UpstreamConnection& kept) const;
-  Task<ForwardEnd> reach_server(bool fresh);
+  bool take_idle();
   Task<ForwardEnd> connect(bool fresh);
   Task<boost::system::error_code> connect_to(const StreamEndpoint& endpoint, Instant deadline);
   void watch_client();

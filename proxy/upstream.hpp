@@ -22,12 +22,9 @@ struct Upstream {
   bool several() const { return servers.size() > 1; }
 
   // The healthy server with the fewest requests (the ill ones, where none is healthy), of those whose bit in
-  // `tried` is not set; nullptr when all are. Where several have as few, `turn` says which, so that an idle
-  // upstream's servers get their requests in turn.
+  // `tried` is not set (config::most_servers fit in); nullptr when all are. Where several have as few, `turn`
+  // says which, so that an idle upstream's servers get their requests in turn.
   UpstreamServer* choose(std::uint64_t tried, unsigned turn, std::size_t& index) const;
 };
-
-// Servers that one upstream may name: one bit each in `tried`.
-inline constexpr std::size_t most_servers = config::most_servers;
 
 }  // namespace sekisho::proxy

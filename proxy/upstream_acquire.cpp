@@ -80,11 +80,8 @@ Task<ForwardEnd> Forward::wait_for_permit(Permits& permits, std::shared_ptr<Deta
   }
 }
 
-// A permit of the upstream's max_in_flight, where it has a bound.
-Task<ForwardEnd> Forward::take_permit() {
-  Permits& permits = *exchange_.route().upstream->in_flight;
-  exchange_.queue_us = 0;
-  if (!permits.bounded()) co_return ForwardEnd::complete;
+// One of the upstream's max_in_flight.
+Task<ForwardEnd> Forward::take_permit(Permits& permits) {
   const Instant began = client_.now();
   const ForwardEnd end = co_await wait_for_permit(permits);
   const auto waited = client_.now() - began;
@@ -115,12 +112,16 @@ void Forward::begin_flight() {
 }
 
 Task<ForwardEnd> Forward::acquire(bool fresh) {
-  if (const ForwardEnd end = co_await take_permit(); end != ForwardEnd::complete) co_return end;
+  exchange_.queue_us = 0;
+  if (Permits& permits = *exchange_.route().upstream->in_flight; permits.bounded()) {
+    const ForwardEnd end = co_await take_permit(permits);
+    if (end != ForwardEnd::complete) co_return end;
+  }
   tried_ = 0;
   ForwardEnd end = ForwardEnd::connect_failed;
   while (end == ForwardEnd::connect_failed && choose_server()) {
     begin_flight();
-    end = co_await reach_server(fresh);
+    end = !fresh && take_idle() ? ForwardEnd::complete : co_await connect(fresh);
     if (end == ForwardEnd::complete) break;
     end_stay();
   }
@@ -139,15 +140,17 @@ bool Forward::may_use(const UpstreamConnection& kept) const {
   return idempotent(exchange_.head.method) || kept.stream->quiet();
 }
 
-// A connection to the server chosen.
-Task<ForwardEnd> Forward::reach_server(bool fresh) {
-  UpstreamPool* pool = fresh ? nullptr : client_.worker_.pool_of(*exchange_.server);
-  if (pool != nullptr) exchange_.upstream = pool->take();
-  while (exchange_.upstream && !may_use(*exchange_.upstream)) exchange_.upstream = pool->take();
-  if (exchange_.upstream) co_return ForwardEnd::complete;
-  co_return co_await connect(fresh);
+// The newest idle connection of this worker to the server chosen; false where there is none to use.
+bool Forward::take_idle() {
+  UpstreamPool* pool = client_.worker_.pool_of(*exchange_.server);
+  if (pool == nullptr) return false;
+  do {
+    exchange_.upstream = pool->take();
+  } while (exchange_.upstream && !may_use(*exchange_.upstream));
+  return exchange_.upstream != nullptr;
 }
 
+// Another worker's, one that is passed on, or a new one.
 Task<ForwardEnd> Forward::connect(bool fresh) {
   Worker& worker = client_.worker_;
   UpstreamServer& server = *exchange_.server;

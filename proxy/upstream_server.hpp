@@ -75,7 +75,6 @@ class UpstreamServer : public std::enable_shared_from_this<UpstreamServer> {
   void note_well(bool well, std::string_view reason);
   // The benefit of the doubt that a reload gives to a server that nobody has checked yet.
   void presume_reached() { ever_reached_.store(true, std::memory_order_relaxed); }
-  bool ever_reached() const { return ever_reached_.load(std::memory_order_relaxed); }
 
   // Failures are rare enough to share one line.
   void count_error(UpstreamErrorReason reason) {
