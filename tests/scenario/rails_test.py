@@ -9,7 +9,7 @@ import unittest
 
 from support.http_client import Client, fetch
 from support.sekisho import Puma, Sekisho
-from support.websocket import WebSocket
+from support.websocket import ECHOED, WebSocket, echoes
 
 SETTINGS = """
 hosts: [www.example.jp]
@@ -97,15 +97,7 @@ class RailsCases:
     def test_websocket_echo_by_action_cable(self):
         with WebSocket(self.address, "/cable", HOST) as socket:
             self.assertEqual(socket.response.get("Sec-WebSocket-Protocol"), "actioncable-v1-json")
-            socket.receive_message(lambda message: message.get("type") == "welcome")
-            identifier = json.dumps({"channel": "EchoChannel"})
-            socket.send(json.dumps({"command": "subscribe", "identifier": identifier}))
-            socket.receive_message(lambda message: message.get("type") == "confirm_subscription")
-            for text in ("short", "関所" * 10, "x" * 100_000):
-                data = json.dumps({"action": "echo", "text": text})
-                socket.send(json.dumps({"command": "message", "identifier": identifier, "data": data}))
-                answer = socket.receive_message(lambda message: "message" in message and "type" not in message)
-                self.assertEqual(answer["message"], {"echo": text})
+            self.assertEqual(echoes(socket), ECHOED)
             self.assertTrue(socket.close())
 
 

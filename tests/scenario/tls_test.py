@@ -13,7 +13,7 @@ from support.process import connect, free_port, wait_until
 from support.sekisho import Origin, Puma, Sekisho, run_command
 from support.tls import TlsCase, TlsClient, fetch_tls
 from support.upstream import ScriptedUpstream
-from support.websocket import WebSocket
+from support.websocket import ECHOED, WebSocket, echoes
 
 LARGE = 20 * 1024 * 1024
 
@@ -333,15 +333,7 @@ class WebSocketTest(TlsCase):
         sekisho = self.enterContext(Sekisho(puma.upstream, port=port, listen=self.listen(port))).wait_upstream()
         client = TlsClient(sekisho.address, self.trusting)
         with WebSocket(sekisho.address, "/cable", [("Host", "localhost")], client=client) as cable:
-            cable.receive_message(lambda message: message.get("type") == "welcome")
-            identifier = json.dumps({"channel": "EchoChannel"})
-            cable.send(json.dumps({"command": "subscribe", "identifier": identifier}))
-            cable.receive_message(lambda message: message.get("type") == "confirm_subscription")
-            for text in ("short", "関所" * 10, "x" * 100_000):
-                data = json.dumps({"action": "echo", "text": text})
-                cable.send(json.dumps({"command": "message", "identifier": identifier, "data": data}))
-                answer = cable.receive_message(lambda message: "message" in message and "type" not in message)
-                self.assertEqual(answer["message"], {"echo": text})
+            self.assertEqual(echoes(cable), ECHOED)
             self.assertTrue(cable.close())
 
 

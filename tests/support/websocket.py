@@ -108,3 +108,20 @@ class WebSocket:
             self.client._fill()
         data, self.client.buffer = self.client.buffer[:count], self.client.buffer[count:]
         return data
+
+
+ECHOED = ["short", "関所" * 10, "x" * 100_000]
+
+
+def echoes(cable):
+    """What the application's EchoChannel says to each of ECHOED, over a WebSocket to ActionCable that was just opened."""
+    cable.receive_message(lambda message: message.get("type") == "welcome")
+    identifier = json.dumps({"channel": "EchoChannel"})
+    cable.send(json.dumps({"command": "subscribe", "identifier": identifier}))
+    cable.receive_message(lambda message: message.get("type") == "confirm_subscription")
+    answers = []
+    for text in ECHOED:
+        data = json.dumps({"action": "echo", "text": text})
+        cable.send(json.dumps({"command": "message", "identifier": identifier, "data": data}))
+        answers.append(cable.receive_message(lambda message: "message" in message and "type" not in message))
+    return [answer["message"]["echo"] for answer in answers]
