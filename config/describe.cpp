@@ -75,7 +75,7 @@ std::string answer(const Limit& limit) {
     case Action::Kind::close:
       return "a closed connection";
     case Action::Kind::tarpit:
-      return "a tarpit";
+      return fmt::format("{} after {}", limit.action->status, duration_text(limit.action->tarpit));
     case Action::Kind::status:
       break;
   }
@@ -90,14 +90,55 @@ Duration time_for(const ratelimit::Quota& quota, std::uint64_t tokens) {
   return Duration(static_cast<Duration::rep>(std::min<Wide>(time, Duration::max().count())));
 }
 
+// What comes back within `time`, rounded down.
+std::uint64_t tokens_within(Duration time, const ratelimit::Quota& quota) {
+  __extension__ using Wide = unsigned __int128;
+  return static_cast<std::uint64_t>(static_cast<Wide>(time.count()) * quota.count /
+                                    static_cast<Wide>(quota.period.count()));
+}
+
+// What a token stands for.
+std::string allowance(const Limit& limit, std::uint64_t count) {
+  if (limit.on_status.codes.empty()) return "make " + requests(count);
+  std::vector<std::string_view> codes;
+  for (const Text& code : limit.on_status.codes) codes.push_back(code.value);
+  return fmt::format("get {} response{} with {}{}", count, count == 1 ? "" : "s", listed(codes, " or "),
+                     limit.on_status.distinct_path ? ", each of another path," : "");
+}
+
+void describe_late(const Limit& limit, std::string& out) {
+  if (limit.on_status.codes.empty()) return;
+  out += "  Other responses cost nothing; who has none left is refused, whatever the request is for.";
+  if (limit.on_status.distinct_path)
+    out += fmt::format(" A path is charged once in {}.", duration_text(limit.rate->value.period));
+  out += "\n";
+}
+
+void describe_delay(const Limit& limit, std::string& out) {
+  if (limit.delay == Duration::zero()) return;
+  out += fmt::format("  Above that a request waits for its turn, up to {}, and is refused only then.\n",
+                     duration_text(limit.delay));
+}
+
+void describe_in_flight(const Limit& limit, std::string& out) {
+  if (limit.in_flight == 0) return;
+  out += fmt::format("  {} may have {} in progress at once; one more is refused with {}.\n", who(limit),
+                     requests(limit.in_flight), answer(limit));
+}
+
 void describe_rate(const Limit& limit, const Fleet& fleet, std::string& out) {
   const ratelimit::Quota quota = quota_on_one_task(limit, fleet);
   const Rate& rate = limit.rate->value;
   const Duration interval = time_for(quota, 1);
-  out += fmt::format("  {} may make {} at once, and then one every {} ({} in {}).\n", who(limit),
-                     requests(quota.burst), about(interval), rate.count, duration_text(quota.period));
+  out += fmt::format("  {} may {} at once, and then one every {} ({} in {}).\n", who(limit),
+                     allowance(limit, quota.burst), about(interval), rate.count, duration_text(quota.period));
+  describe_late(limit, out);
+  describe_delay(limit, out);
+  const std::uint64_t waiting = tokens_within(limit.delay, quota);
   out += fmt::format("  The most in any {}: {}.\n", duration_text(quota.period),
-                     requests(quota.burst + quota.count));
+                     limit.on_status.codes.empty() ? requests(quota.burst + waiting + quota.count)
+                                                   : fmt::format("{} of them, and those that were under way",
+                                                                 quota.burst + quota.count));
   const bool banned_at_once = limit.ban && limit.ban->after == 1 && !limit.shadow;
   const Duration whole = time_for(quota, quota.burst);
   out += banned_at_once
@@ -140,6 +181,7 @@ std::string describe_limits(const Config& config) {
     out += fmt::format("limit {}: {}\n", limit.name.value, what(limit.match));
     if (limit.block) out += fmt::format("  Every one of them is refused with {}.\n", answer(limit));
     if (limit.rate) describe_rate(limit, config.fleet, out);
+    describe_in_flight(limit, out);
     if (limit.ban) describe_ban(limit, out);
     if (limit.shadow || config.shadow) {
       out += fmt::format("  {}: it counts and logs, and refuses nothing.\n",

@@ -11,11 +11,15 @@ ratelimit::Quota quota_on_one_task(const Limit& limit, const Fleet& fleet) {
   // count/tasks need not be whole; the same count in tasks times the period is.
   const auto factor = static_cast<Duration::rep>(std::min<std::uint64_t>(tasks, 1'000'000));
   const Duration period = rate.period <= Duration::max() / factor ? rate.period * factor : Duration::max();
-  return {rate.count, period, std::max(burst / tasks, std::min<std::uint64_t>(burst, 5))};
+  return {rate.count, period, std::max(burst / tasks, std::min<std::uint64_t>(burst, 5)), limit.delay};
 }
 
 ratelimit::Quota quota_of_strikes(const Ban& ban) {
-  return {ban.after, ban.within, ban.after};
+  return {ban.after, ban.within, ban.after, {}};
+}
+
+ratelimit::Quota quota_of_a_path(const Limit& limit) {
+  return {1, limit.rate->value.period, 1, {}};
 }
 
 }  // namespace sekisho::config

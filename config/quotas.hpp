@@ -13,4 +13,8 @@ ratelimit::Quota quota_on_one_task(const Limit& limit, const Fleet& fleet);
 // The bucket of strikes: `after` at once, draining at after/within.
 ratelimit::Quota quota_of_strikes(const Ban& ban);
 
+// Of `on_status` with distinct paths: a path is charged once each PERIOD of the limit, which must have a
+// rate.
+ratelimit::Quota quota_of_a_path(const Limit& limit);
+
 }  // namespace sekisho::config

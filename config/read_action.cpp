@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 constexpr std::size_t max_body_bytes = 1 * MiB;
 constexpr std::size_t max_content_type = 255;
 constexpr std::string_view help =
-    "a status from 400 to 599, close, or a mapping with status, body and content_type";
+    "a status from 400 to 599, close, or a mapping with status, body and content_type, or with tarpit";
 
 std::optional<std::string> read_body(Context& context, const Tree& tree) {
   const auto text = scalar_text(context, tree, "body", "text or file:PATH");
@@ -70,7 +70,6 @@ void read_action(Context& context, const Tree& tree, Action& action) {
   }
   if (reader.duration("tarpit", action.tarpit, 1ms, 1h)) {
     action.kind = Action::Kind::tarpit;
-    context.not_supported_yet(reader.key_mark("tarpit"), "tarpit");
     if (tree.keys.size() > 1) context.error(tree.mark, "tarpit stands alone in an action");
   }
   reader.finish();

@@ -44,7 +44,7 @@ void read_rate(MapReader& reader, std::optional<Located<Rate>>& target) {
   }
 }
 
-void read_on_status(Context& context, const Tree& tree, Mark key, OnStatus& on_status) {
+void read_on_status(Context& context, const Tree& tree, OnStatus& on_status) {
   const auto read_codes = [&](const Tree& codes) {
     on_status.codes = read_texts(context, codes, "on_status", ListSources::literal);
     for (const Text& code : on_status.codes) {
@@ -67,7 +67,6 @@ void read_on_status(Context& context, const Tree& tree, Mark key, OnStatus& on_s
   } else {
     read_codes(tree);
   }
-  if (!on_status.codes.empty()) context.not_supported_yet(key, "on_status");
 }
 
 // What of a limit says nothing, or not enough, beside the rest of it.
@@ -125,15 +124,11 @@ Limit read_limit(Context& context, const Tree& tree) {
   if (std::uint64_t burst = 0; reader.count("burst", burst, 1, most_at_once)) {
     limit.burst = Located<std::uint64_t>{burst, reader.value_mark("burst")};
   }
-  if (reader.duration("delay", limit.delay, 0s, 1h) && limit.delay > 0s) {
-    context.not_supported_yet(reader.key_mark("delay"), "delay");
-  }
+  reader.duration("delay", limit.delay, 0s, 1h);
   reader.flag("block", limit.block);
-  if (reader.count("in_flight", limit.in_flight, 0, most_at_once) && limit.in_flight > 0) {
-    context.not_supported_yet(reader.key_mark("in_flight"), "in_flight");
-  }
+  reader.count("in_flight", limit.in_flight, 0, most_at_once);
   if (const Tree* on_status = reader.find("on_status")) {
-    read_on_status(context, *on_status, reader.key_mark("on_status"), limit.on_status);
+    read_on_status(context, *on_status, limit.on_status);
   }
   if (const Tree* action = reader.find("action")) {
     limit.action.emplace();

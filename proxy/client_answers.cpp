@@ -13,6 +13,7 @@ constexpr std::uint64_t most_to_discard = 1024 * 1024;
 constexpr Duration longest_discard = std::chrono::seconds(5);
 constexpr Duration longest_linger = std::chrono::seconds(2);
 constexpr std::size_t most_held_back = 32 * 1024;
+constexpr Duration look_at_the_drain_every = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -72,6 +73,26 @@ void ClientConnection::answer_probe() {
   local.body = unready ? "unavailable\n" : "ok\n";
   local.content_type = "text/plain; charset=utf-8";
   answer(local, nullptr);
+}
+
+// Holds the refusal back: that costs the client its time and us a connection, but nothing is read or kept for
+// it. Where all places are taken the answer goes at once.
+Task<void> ClientConnection::tarpit() {
+  if (!worker_.enter_tarpit()) co_return;
+  struct Leave {
+    Worker& worker;
+    ~Leave() { worker.leave_tarpit(); }
+  } leave{worker_};
+  const Exchange& exchange = *exchange_;
+  const Instant end = now() + exchange.admission.action->tarpit;
+  while (now() < end && !worker_.draining() && !cut_ && !link_.gone() && !link_.eof) {
+    link_.flush(now());
+    link_.book_read();
+    // What stands in the socket's buffer of a body keeps us from seeing the client's end; a reset is seen.
+    if (exchange.request_body.complete && exchange.body_in.empty()) link_.arm_read(link_.in);
+    sleep_until(std::min(end, now() + look_at_the_drain_every));
+    co_await wakeup_;
+  }
 }
 
 void ClientConnection::refuse() {

@@ -266,6 +266,7 @@ Task<void> ClientConnection::handle() {
         co_await discard_body();
         break;
       default:
+        if (exchange.admission.tarpit()) co_await tarpit();
         refuse();
         co_await discard_body();
     }

@@ -66,6 +66,7 @@ class ClientConnection final : public StreamListener, public DeadlineNode {
   void use_error_page(LocalAnswer& local) const;
   void answer_bad_head(unsigned status, policy::Outcome outcome);
   void answer_probe();
+  Task<void> tarpit();
   void refuse();
   Task<void> discard_body();
   Task<void> drain_output(std::size_t down_to);

@@ -20,6 +20,7 @@ void ClientConnection::finish() {
     if (lost_by_us(exchange)) exchange.snapshot->engine->refund(exchange.admission, now());
     exchange.snapshot->engine->finish(exchange.admission, exchange.status, now());
   }
+  exchange.admission.places.clear();  // a tunnel's too
   Counters& counters = worker_.counters;
   const auto outcome = static_cast<std::size_t>(exchange.outcome);
   counters.requests[outcome].add();

@@ -4,6 +4,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
@@ -276,13 +277,19 @@ class Control : public AdminBackend {
     }
     if (now - swept_ >= sweep_every) {
       swept_ = now;
-      states_.sweep(now);
+      states_.sweep(now, quiet_since(now));
     }
     memory_return_->look(now);
     timer_.expires_after(tick);
     timer_.async_wait([this](boost::system::error_code error) {
       if (!error) turn();
     });
+  }
+
+  // Every worker was between two turns of its loop since.
+  Clock::time_point quiet_since(Clock::time_point now) const {
+    for (unsigned i = 0; i < server_->workers(); ++i) now = std::min(now, server_->last_turn(i));
+    return now;
   }
 
   void say_bans() {

@@ -40,8 +40,8 @@ struct Exchange {
   RequestParser request_parser;
   RequestHead head;  // views into the client link's input buffer
   bool head_parsed = false;
-  policy::Admission admission;
   SnapshotRef snapshot;
+  policy::Admission admission;   // after the snapshot, whose engine its places need
   bool admitted_called = false;  // admit ran: finish must run too
 
   RequestBody request_body;

@@ -20,7 +20,9 @@ Forward::~Forward() {
 }
 
 Task<void> Forward::run() {
+  const Instant turn = client_.now() + exchange_.admission.delay;
   ForwardEnd end = co_await collect_body();
+  if (end == ForwardEnd::complete && client_.now() < turn) end = co_await wait_for_turn(turn);
   for (std::uint64_t tries = 0; end == ForwardEnd::complete; ++tries) {
     end = co_await acquire(tries > 0);
     if (end != ForwardEnd::complete) break;
@@ -83,6 +85,18 @@ Task<ForwardEnd> Forward::collect_body() {
     if (link.book_read()) body_progress_ = client_.now();
   }
   streaming_ = !body.complete;
+  co_return ForwardEnd::complete;
+}
+
+// Above the rate of a limit with `delay`. Nothing of the upstream is held meanwhile.
+Task<ForwardEnd> Forward::wait_for_turn(Instant turn) {
+  while (client_.now() < turn) {
+    watch_client();
+    if (client_.link_.gone() || client_.link_.eof) co_return ForwardEnd::client_gone;
+    if (client_.cut_) co_return ForwardEnd::draining;
+    client_.sleep_until(turn);
+    co_await client_.wakeup_;
+  }
   co_return ForwardEnd::complete;
 }
 

@@ -59,6 +59,7 @@ class Forward {
   Task<ForwardEnd> acquire(bool fresh);
   Task<ForwardEnd> take_permit(Permits& permits);
   // `connection`: where what comes along with a connection's permit is put.
+  Task<ForwardEnd> wait_for_turn(Instant turn);
   Task<ForwardEnd> wait_for_permit(Permits& permits, std::shared_ptr<DetachedStream>* connection = nullptr);
   bool choose_server();
   bool may_use(const UpstreamConnection& kept) const;

@@ -57,7 +57,7 @@ void Tunnel::arm(Link& from, InputBuffer& read_into, const Link& to) {
 Task<void> Tunnel::run() {
   Link& client = client_.link_;
   Link& upstream = *exchange_.upstream;
-  exchange_.snapshot->engine->finish(exchange_.admission, exchange_.status, client_.now());
+  exchange_.snapshot->engine->detach(exchange_.admission, exchange_.status, client_.now());
   exchange_.admission.limit_name = {};
   exchange_.snapshot = SnapshotRef();
   bool client_closed = false, upstream_closed = false;

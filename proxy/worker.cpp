@@ -18,6 +18,7 @@ namespace {
 constexpr Duration tick_length = std::chrono::milliseconds(100);
 constexpr Duration handshake_in_drain = std::chrono::seconds(1);
 constexpr std::size_t most_spare_exchanges = 1024;
+constexpr unsigned most_in_the_tarpit = 1000;
 constexpr std::size_t fields_of_ours = 16 * 1024;
 
 std::int64_t to_ms(auto duration) {
@@ -35,7 +36,7 @@ Worker::Worker(WorkerGroup& group, unsigned index, AccessLogLane& lane)
       index_(index) {
   if (::getrandom(random_state_, sizeof random_state_, 0) != sizeof random_state_) std::abort();
   touch();
-  last_turn_.store(now_.time_since_epoch().count(), std::memory_order_relaxed);
+  last_turn_.store(now_.time_since_epoch().count(), std::memory_order_release);
 }
 
 Worker::~Worker() {
@@ -70,7 +71,7 @@ void Worker::tick() {
   touch();
   wall_offset_ms_ =
       to_ms(std::chrono::system_clock::now().time_since_epoch()) - to_ms(now_.time_since_epoch());
-  last_turn_.store(now_.time_since_epoch().count(), std::memory_order_relaxed);
+  last_turn_.store(now_.time_since_epoch().count(), std::memory_order_release);
   wheel.turn(now_);
   for (const auto& pool : pools_) pool->expire(now_);
   buffers.trim();
@@ -196,6 +197,16 @@ void Worker::switch_snapshot(std::unique_ptr<Snapshot> snapshot) {
   const std::size_t wanted = ResponseParser::head_bound(config.client.max_header_bytes) + fields_of_ours;
   if (scratch.capacity() < wanted) scratch = HeadBuffer(wanted);
   configure_pools();
+}
+
+bool Worker::enter_tarpit() {
+  if (group_.tarpitted.fetch_add(1, std::memory_order_relaxed) < most_in_the_tarpit) return true;
+  leave_tarpit();
+  return false;
+}
+
+void Worker::leave_tarpit() {
+  group_.tarpitted.fetch_sub(1, std::memory_order_relaxed);
 }
 
 // The idle connections of a server that no upstream names any more are closed; those in use are when their

@@ -33,6 +33,7 @@ enum class DrainPhase : std::uint8_t { serving, announced, closing };
 // What all workers see of each other. Immutable once they run, but for the atomics.
 struct WorkerGroup {
   std::unique_ptr<BufferBudget> budget;
+  std::atomic<unsigned> tarpitted{0};
   std::vector<std::unique_ptr<Worker>> workers;  // last: they use what stands above until they are gone
 };
 
@@ -81,6 +82,9 @@ class Worker {
   // Asks the worker with the most idle connections to the waiter's server for one; false when nobody has any.
   // The waiter is rung when answered.
   bool steal(StealWaiter& waiter);
+  // The tarpit's places, over all workers: false where all are taken.
+  bool enter_tarpit();
+  void leave_tarpit();
   // Counts up: for what is done in turn.
   unsigned next_turn() { return turn_++; }
   // 128 random bits for a request id.
@@ -121,7 +125,7 @@ class Worker {
     const std::uint64_t removed = removed_.load(std::memory_order_acquire);
     return placed_.load(std::memory_order_relaxed) - removed;
   }
-  std::int64_t last_turn() const { return last_turn_.load(std::memory_order_relaxed); }
+  std::int64_t last_turn() const { return last_turn_.load(std::memory_order_acquire); }
 
   Counters counters;
   AccessLogLane& log;

@@ -4,11 +4,13 @@
 #include <atomic>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "ratelimit/atomics.hpp"
 #include "ratelimit/ban_list.hpp"
 #include "ratelimit/debt_rules.hpp"
 #include "ratelimit/gcra.hpp"
+#include "ratelimit/retired.hpp"
 #include "ratelimit/table.hpp"
 
 namespace sekisho::ratelimit {
@@ -21,16 +23,47 @@ using std::chrono::milliseconds;
 constexpr milliseconds longest = milliseconds(std::int64_t{Gcra::stale}) - std::chrono::hours(1);
 constexpr milliseconds margin{1000};  // how much older than ours another worker's stamp may be
 
+// After a resize the bans of the old table hold there; new ones are set in the new one.
+struct BanTable {
+  explicit BanTable(std::size_t the_capacity) : table(the_capacity), capacity(the_capacity) {}
+
+  std::optional<std::uint64_t> find(Key key) const {
+    const std::optional<std::uint64_t> here = table.find(table.place(key));
+    const BanTable* old = here ? nullptr : before.load(std::memory_order_acquire);
+    return old != nullptr ? old->find(key) : here;
+  }
+
+  Table<StdAtomics> table;
+  const std::size_t capacity;
+  std::atomic<BanTable*> before{nullptr};
+  Instant since{};
+};
+
 }  // namespace
+
+class Bans::Room {
+ public:
+  explicit Room(std::size_t capacity) : table(std::make_unique<BanTable>(capacity)) {}
+  std::unique_ptr<BanTable> table;
+};
 
 class Bans::Impl {
  public:
-  Impl(std::size_t capacity, Instant start) : start_(start), table_(capacity) {}
+  Impl(std::size_t capacity, Instant start) : start_(start) { adopt(std::make_unique<BanTable>(capacity)); }
+
+  std::size_t capacity() const { return present().capacity; }
+
+  void resize(std::unique_ptr<BanTable> next, Instant now) {
+    const std::lock_guard lock(mutex_);
+    next->since = now;
+    next->before.store(tables_.back().get(), std::memory_order_release);
+    adopt(std::move(next));
+  }
 
   bool any() const { return any_.load(std::memory_order_relaxed); }
 
   std::optional<Duration> banned_for(Key key, Instant now) const {
-    const std::optional<std::uint64_t> value = table_.find(table_.place(key));
+    const std::optional<std::uint64_t> value = present().find(key);
     const std::uint64_t debt = value ? Gcra::debt(*value, stamp(now)) : 0;
     if (debt == 0) return std::nullopt;
     return std::chrono::duration_cast<Duration>(end_of(units(now) + milliseconds(debt)) - now);
@@ -45,11 +78,13 @@ class Bans::Impl {
     // Rounded down: a fresh ban of 60s must not ask for a 61st second.
     const milliseconds until = std::min(units(now + length), units(now) + longest);
     bool set = false;
+    BanTable& bans = present();
     const auto decide = [&](std::optional<std::uint64_t> value) -> std::optional<std::uint64_t> {
+      if (!value) value = bans.find(key);
       set = !value || Gcra::debt(*value, stamp(now)) == 0;
       return set ? std::optional(static_cast<std::uint64_t>(until.count()) & Gcra::mask) : std::nullopt;
     };
-    evictions_ += table_.update(table_.place(key), rules(now), decide).evictions;
+    evictions_ += bans.table.update(bans.table.place(key), rules(now), decide).evictions;
     if (!set) return std::nullopt;
     BanEntry entry{std::string(limit), std::string(client), end_of(until), length, repetition};
     list_.add(key, entry, now);
@@ -70,7 +105,8 @@ class Bans::Impl {
       const auto decide = [&](std::optional<std::uint64_t> value) {
         return value ? std::optional(stamp(now)) : std::nullopt;
       };
-      table_.update(table_.place(key), rules(now), decide);
+      // In each: what is idle in one is as good as absent there, and the one before would be asked.
+      for (const auto& bans : tables_) bans->table.update(bans->table.place(key), rules(now), decide);
       lifted.push_back(std::move(entry));
     }
     return lifted;
@@ -81,9 +117,10 @@ class Bans::Impl {
     return list_.in_force(now, in_force_at(now));
   }
 
-  std::vector<BanEntry> sweep(Instant now) {
-    table_.sweep(rules(now), [](std::uint64_t) {});
+  std::vector<BanEntry> sweep(Instant now, Instant quiet) {
+    present().table.sweep(rules(now), [](std::uint64_t) {});
     const std::lock_guard lock(mutex_);
+    drop_what_is_over(now, quiet);
     if (latest_end_ <= now) any_.store(false, std::memory_order_relaxed);
     return list_.ended(now);
   }
@@ -124,8 +161,27 @@ class Bans::Impl {
 
   DebtRules rules(Instant now) const { return {stamp(now), stamp(now - margin)}; }
 
+  BanTable& present() const { return *present_.load(std::memory_order_acquire); }
+  void adopt(std::unique_ptr<BanTable> table) {
+    tables_.push_back(std::move(table));
+    present_.store(tables_.back().get(), std::memory_order_release);
+  }
+
+  void drop_what_is_over(Instant now, Instant quiet) {
+    retired_.free(quiet);
+    if (tables_.size() < 2 || tables_.back()->since >= quiet) return;
+    bool any = false;
+    tables_.front()->table.sweep(rules(now), [&](std::uint64_t) { any = true; });
+    if (any) return;
+    tables_[1]->before.store(nullptr, std::memory_order_release);
+    retired_.add(std::move(tables_.front()), now);
+    tables_.erase(tables_.begin());
+  }
+
   const Instant start_;
-  Table<StdAtomics> table_;
+  std::vector<std::unique_ptr<BanTable>> tables_;  // oldest first, the present one last
+  Retired<BanTable> retired_;
+  std::atomic<BanTable*> present_{nullptr};
   std::atomic<bool> any_{false};
   mutable std::mutex mutex_;
   BanList list_;
@@ -139,6 +195,19 @@ Bans::~Bans() = default;
 
 std::size_t Bans::bytes_for(std::size_t capacity) {
   return Table<StdAtomics>::bytes_for(capacity);
+}
+
+std::size_t Bans::capacity() const {
+  return impl_->capacity();
+}
+void Bans::RoomDeleter::operator()(Room* room) const {
+  delete room;
+}
+Bans::RoomPtr Bans::make_room(std::size_t capacity) {
+  return RoomPtr(new Room(capacity));
+}
+void Bans::resize(RoomPtr room, Instant now) {
+  impl_->resize(std::move(room->table), now);
 }
 
 bool Bans::any() const {
@@ -160,8 +229,8 @@ std::vector<BanEntry> Bans::lift(std::string_view client, Instant now) {
 std::vector<BanEntry> Bans::list(Instant now) const {
   return impl_->list(now);
 }
-std::vector<BanEntry> Bans::sweep(Instant now) {
-  return impl_->sweep(now);
+std::vector<BanEntry> Bans::sweep(Instant now, Instant quiet) {
+  return impl_->sweep(now, quiet);
 }
 std::uint64_t Bans::active(std::string_view limit, Instant now) const {
   return impl_->active(limit, now);

@@ -36,9 +36,22 @@ class Bans {
  public:
   static constexpr std::size_t max_listed = 65536;  // bans beyond that hold but are not listed
 
+  // Memory for a table, taken whole and zeroed.
+  class Room;
+  struct RoomDeleter {
+    void operator()(Room* room) const;
+  };
+  using RoomPtr = std::unique_ptr<Room, RoomDeleter>;
+
+  // Takes the whole table at once (bytes_for(capacity)), zeroed. Throws std::bad_alloc.
   Bans(std::size_t capacity, Instant now);
   ~Bans();
   static std::size_t bytes_for(std::size_t capacity);
+  std::size_t capacity() const;
+  // Throws std::bad_alloc.
+  static RoomPtr make_room(std::size_t capacity);
+  // From here on the capacity that `room` was made for; every ban goes on. One caller at a time.
+  void resize(RoomPtr room, Instant now);
 
   // True while any ban may be in force: one relaxed load, to skip the look-ups of a quiet site.
   bool any() const;
@@ -55,8 +68,9 @@ class Bans {
   std::vector<BanEntry> lift(std::string_view client, Instant now);
   // Bans in force, the latest first.
   std::vector<BanEntry> list(Instant now) const;
-  // Those that ended since the last call, for the log's unban events. Also zeroes idle words.
-  std::vector<BanEntry> sweep(Instant now);
+  // Those that ended since the last call, for the log's unban events. Also zeroes idle words, and frees
+  // tables of before in which no ban is left; `quiet` as for Limiter::sweep. One caller at a time.
+  std::vector<BanEntry> sweep(Instant now, Instant quiet = Instant::min());
   std::uint64_t active(std::string_view limit, Instant now) const;
   // Bans dropped before their end because the table was full: no longer in force, and not listed.
   std::uint64_t evictions() const;

@@ -13,14 +13,20 @@
 
 namespace sekisho::ratelimit {
 
-// Every stamp `now` is a reading of one clock, taken modulo 2^36 here; costs and bursts are in its units, at
-// most 2^33. Thread-safe and lock-free; a refusal stores nothing.
+// Where no debt is carried over from another table.
+struct NothingCarried {
+  std::optional<std::uint64_t> operator()() const { return std::nullopt; }
+};
+
+// Every stamp `now` is a reading of one clock, taken modulo 2^36 here; costs and ceilings (the debt that may
+// not be passed: a burst, or more) are in its units, at most 2^33. `carried` gives the value of a key that
+// has no member here. Thread-safe and lock-free; a refusal stores nothing.
 template <class Atomics>
 class Buckets {
  public:
-  struct Verdict {
+  struct Outcome {
     bool admitted;
-    std::uint64_t debt;  // after the verdict
+    std::uint64_t debt;  // after it
   };
   struct Evicted {
     std::uint64_t buckets;
@@ -29,31 +35,39 @@ class Buckets {
 
   explicit Buckets(std::size_t capacity) : table_(capacity) {}
 
-  Verdict peek(Key key, std::uint64_t now, std::uint64_t cost, std::uint64_t burst) const {
-    const std::optional<std::uint64_t> value = table_.find(table_.place(key));
-    return judge(value, now, cost, burst);
+  template <class Carried = NothingCarried>
+  Outcome peek(Key key, std::uint64_t now, std::uint64_t cost, std::uint64_t ceiling,
+               Carried&& carried = {}) const {
+    std::optional<std::uint64_t> value = table_.find(table_.place(key));
+    if (!value) value = carried();
+    return judge(value, now, cost, ceiling);
   }
 
-  Verdict charge(Key key, std::uint64_t now, std::uint64_t cost, std::uint64_t burst, std::uint64_t oldest) {
-    Verdict verdict{};
+  template <class Carried = NothingCarried>
+  Outcome charge(Key key, std::uint64_t now, std::uint64_t cost, std::uint64_t ceiling, std::uint64_t oldest,
+                 Carried&& carried = {}) {
+    Outcome outcome{};
     const auto decide = [&](std::optional<std::uint64_t> value) -> std::optional<std::uint64_t> {
-      verdict = judge(value, now, cost, burst);
-      if (!verdict.admitted) return std::nullopt;
-      return Gcra::value_of(verdict.debt, now);
+      outcome = judge(value ? value : carried(), now, cost, ceiling);
+      if (!outcome.admitted) return std::nullopt;
+      return Gcra::value_of(outcome.debt, now);
     };
     count(table_.update(table_.place(key), DebtRules{now, oldest}, decide));
-    return verdict;
+    return outcome;
   }
 
   // Takes `amount` off the bucket's debt, as far as there is any.
-  void refund(Key key, std::uint64_t now, std::uint64_t amount, std::uint64_t oldest) {
+  template <class Carried = NothingCarried>
+  void refund(Key key, std::uint64_t now, std::uint64_t amount, std::uint64_t oldest,
+              Carried&& carried = {}) {
     if (amount == 0) return;
     const auto decide = [&](std::optional<std::uint64_t> value) -> std::optional<std::uint64_t> {
+      if (!value) value = carried();
       const std::uint64_t debt = value ? Gcra::debt(*value, now) : 0;
       if (debt == 0) return std::nullopt;
       return Gcra::value_of(Gcra::refunded(debt, amount), now);
     };
-    table_.update(table_.place(key), DebtRules{now, oldest}, decide);
+    count(table_.update(table_.place(key), DebtRules{now, oldest}, decide));
   }
 
   // Zeroes what is spent; returns how many buckets are in debt.
@@ -72,10 +86,10 @@ class Buckets {
   const Table<Atomics>& table() const { return table_; }
 
  private:
-  static Verdict judge(std::optional<std::uint64_t> value, std::uint64_t now, std::uint64_t cost,
-                       std::uint64_t burst) {
+  static Outcome judge(std::optional<std::uint64_t> value, std::uint64_t now, std::uint64_t cost,
+                       std::uint64_t ceiling) {
     const std::uint64_t debt = value ? Gcra::debt(*value, now) : 0;
-    const bool admitted = Gcra::admits(debt, cost, burst);
+    const bool admitted = Gcra::admits(debt, cost, ceiling);
     return {admitted, admitted ? debt + cost : debt};
   }
 

@@ -14,4 +14,9 @@ namespace sekisho::ratelimit {
 // allocates nothing.
 bool charge_all(std::span<Charge> charges, Instant now);
 
+// Its two halves, where something else has to be taken between them: whether all admit at first sight, with
+// nothing stored; and the charges, after that.
+bool peek_all(std::span<Charge> charges, Instant now);
+bool charge_peeked(std::span<Charge> charges, Instant now);
+
 }  // namespace sekisho::ratelimit

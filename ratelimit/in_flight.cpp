@@ -1,9 +1,13 @@
 #include "ratelimit/in_flight.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <utility>
+#include <vector>
 
 #include "ratelimit/atomics.hpp"
+#include "ratelimit/retired.hpp"
 #include "ratelimit/table.hpp"
 
 namespace sekisho::ratelimit {
@@ -17,10 +21,63 @@ struct CountRules {
 
 }  // namespace
 
+// After a resize the old table takes no new exchange; those in it still count, and give their places back
+// there.
+struct CountTable {
+  explicit CountTable(std::size_t the_capacity) : table(the_capacity), capacity(the_capacity) {}
+
+  std::uint64_t count(Key key) const {
+    const CountTable* old = before.load(std::memory_order_acquire);
+    return table.find(table.place(key)).value_or(0) + (old != nullptr ? old->count(key) : 0);
+  }
+  bool nothing_counted() const {
+    return std::ranges::all_of(table.words(), [](const std::uint64_t& slot) {
+      const std::uint64_t seen = StdAtomics::load(slot, std::memory_order_relaxed);
+      return word::is_claim(seen) || word::value(seen) == 0;
+    });
+  }
+
+  Table<StdAtomics> table;
+  const std::size_t capacity;
+  std::atomic<CountTable*> before{nullptr};
+  Instant since{};
+};
+
+class InFlight::Room {
+ public:
+  explicit Room(std::size_t capacity) : table(std::make_unique<CountTable>(capacity)) {}
+  std::unique_ptr<CountTable> table;
+};
+
 class InFlight::Impl {
  public:
-  explicit Impl(std::size_t capacity) : table(capacity) {}
-  Table<StdAtomics> table;
+  explicit Impl(std::size_t capacity) { adopt(std::make_unique<CountTable>(capacity)); }
+
+  CountTable& present() const { return *present_.load(std::memory_order_acquire); }
+
+  void resize(std::unique_ptr<CountTable> next, Instant now) {
+    next->since = now;
+    next->before.store(tables_.back().get(), std::memory_order_release);
+    adopt(std::move(next));
+  }
+
+  void sweep(Instant now, Instant quiet) {
+    retired_.free(quiet);
+    if (tables_.size() < 2 || tables_.back()->since >= quiet || !tables_.front()->nothing_counted()) return;
+    tables_[1]->before.store(nullptr, std::memory_order_release);
+    retired_.add(std::move(tables_.front()), now);
+    tables_.erase(tables_.begin());
+  }
+
+ private:
+  void adopt(std::unique_ptr<CountTable> table) {
+    tables_.push_back(std::move(table));
+    present_.store(tables_.back().get(), std::memory_order_release);
+  }
+
+  std::vector<std::unique_ptr<CountTable>> tables_;  // oldest first, the present one last
+  Retired<CountTable> retired_;
+  std::atomic<CountTable*> present_{nullptr};
 };
 
 InFlight::InFlight(std::size_t capacity) : impl_(std::make_unique<Impl>(capacity)) {}
@@ -31,38 +88,52 @@ std::size_t InFlight::bytes_for(std::size_t capacity) {
 }
 
 std::optional<Lease> InFlight::acquire(Key key, std::uint64_t most) {
+  CountTable& counts = impl_->present();
   bool admitted = false;
   const auto decide = [&](std::optional<std::uint64_t> count) -> std::optional<std::uint64_t> {
-    const std::uint64_t present = count.value_or(0);
-    admitted = present < most && present < word::value_mask;
-    return admitted ? std::optional(present + 1) : std::nullopt;
+    const CountTable* old = counts.before.load(std::memory_order_acquire);
+    const std::uint64_t here = count.value_or(0);
+    const std::uint64_t present = here + (old != nullptr ? old->count(key) : 0);
+    admitted = present < most && here < word::value_mask;
+    return admitted ? std::optional(here + 1) : std::nullopt;
   };
-  const auto place = impl_->table.place(key);
-  const Update update = impl_->table.update(place, CountRules{}, decide);
+  const auto place = counts.table.place(key);
+  const Update update = counts.table.update(place, CountRules{}, decide);
   if (!admitted || update.full) return std::nullopt;
-  return Lease(this, update.index, place.tag);
+  return Lease(&counts, update.index, place.tag);
 }
 
 std::uint64_t InFlight::count(Key key) const {
-  return impl_->table.find(impl_->table.place(key)).value_or(0);
+  return impl_->present().count(key);
 }
 
-void InFlight::release(std::size_t index, std::uint64_t tag) {
-  // The word cannot have gone: a count above 0 is never taken, and this lease is one of it.
-  const auto decide = [](std::optional<std::uint64_t> count) -> std::optional<std::uint64_t> {
-    if (*count == 0) std::abort();
-    return *count - 1;
-  };
-  if (!impl_->table.update_at(index, tag, decide)) std::abort();
+std::size_t InFlight::capacity() const {
+  return impl_->present().capacity;
+}
+
+void InFlight::RoomDeleter::operator()(Room* room) const {
+  delete room;
+}
+
+InFlight::RoomPtr InFlight::make_room(std::size_t capacity) {
+  return RoomPtr(new Room(capacity));
+}
+
+void InFlight::resize(RoomPtr room, Instant now) {
+  impl_->resize(std::move(room->table), now);
+}
+
+void InFlight::sweep(Instant now, Instant quiet) {
+  impl_->sweep(now, quiet);
 }
 
 Lease::Lease(Lease&& other) noexcept
-    : owner_(std::exchange(other.owner_, nullptr)), index_(other.index_), tag_(other.tag_) {}
+    : counts_(std::exchange(other.counts_, nullptr)), index_(other.index_), tag_(other.tag_) {}
 
 Lease& Lease::operator=(Lease&& other) noexcept {
   if (this != &other) {
     release();
-    owner_ = std::exchange(other.owner_, nullptr);
+    counts_ = std::exchange(other.counts_, nullptr);
     index_ = other.index_;
     tag_ = other.tag_;
   }
@@ -70,7 +141,14 @@ Lease& Lease::operator=(Lease&& other) noexcept {
 }
 
 void Lease::release() {
-  if (InFlight* owner = std::exchange(owner_, nullptr)) owner->release(index_, tag_);
+  CountTable* counts = std::exchange(counts_, nullptr);
+  if (counts == nullptr) return;
+  // The word cannot have gone: a count above 0 is never taken, and this lease is one of it.
+  const auto decide = [](std::optional<std::uint64_t> count) -> std::optional<std::uint64_t> {
+    if (*count == 0) std::abort();
+    return *count - 1;
+  };
+  if (!counts->table.update_at(index_, tag_, decide)) std::abort();
 }
 
 }  // namespace sekisho::ratelimit

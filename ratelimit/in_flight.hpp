@@ -6,11 +6,12 @@
 #include <memory>
 #include <optional>
 
+#include "ratelimit/instant.hpp"
 #include "ratelimit/key.hpp"
 
 namespace sekisho::ratelimit {
 
-class InFlight;
+struct CountTable;
 
 // One exchange's place in its key's count; gives it back when destroyed, on whatever thread. Movable; must
 // not outlive the InFlight that it came from.
@@ -21,24 +22,33 @@ class Lease {
   Lease& operator=(Lease&& other) noexcept;
   ~Lease() { release(); }
 
-  bool held() const { return owner_ != nullptr; }
+  bool held() const { return counts_ != nullptr; }
   // Gives the place back now; a second call does nothing.
   void release();
 
  private:
   friend class InFlight;
-  Lease(InFlight* owner, std::size_t index, std::uint64_t tag) : owner_(owner), index_(index), tag_(tag) {}
+  Lease(CountTable* counts, std::size_t index, std::uint64_t tag)
+      : counts_(counts), index_(index), tag_(tag) {}
 
-  InFlight* owner_ = nullptr;
+  CountTable* counts_ = nullptr;
   std::size_t index_ = 0;
   std::uint64_t tag_ = 0;
 };
 
 // Counts per key in the same kind of table as the buckets. A count of 0 is as good as absent; a count above 0
 // is never dropped. With a `capacity` of all the exchanges that can be in progress at once it does not fill;
-// if it does, acquire refuses. Thread-safe and lock-free; allocates nothing after the constructor.
+// if it does, acquire refuses. Thread-safe; acquire, count and a lease's release are lock-free and allocate
+// nothing.
 class InFlight {
  public:
+  // Memory for a table, taken whole and zeroed.
+  class Room;
+  struct RoomDeleter {
+    void operator()(Room* room) const;
+  };
+  using RoomPtr = std::unique_ptr<Room, RoomDeleter>;
+
   // Takes the whole table at once (bytes_for(capacity)), zeroed. Throws std::bad_alloc.
   explicit InFlight(std::size_t capacity);
   ~InFlight();
@@ -51,10 +61,17 @@ class InFlight {
   std::optional<Lease> acquire(Key key, std::uint64_t most);
   std::uint64_t count(Key key) const;
 
- private:
-  friend class Lease;
-  void release(std::size_t index, std::uint64_t tag);
+  std::size_t capacity() const;
+  // Throws std::bad_alloc.
+  static RoomPtr make_room(std::size_t capacity);
+  // From here on the capacity that `room` was made for; what is in progress goes on counting. One caller at a
+  // time.
+  void resize(RoomPtr room, Instant now);
+  // Frees tables of before that nothing is counted in any more. `quiet` as for Limiter::sweep. One caller at
+  // a time.
+  void sweep(Instant now, Instant quiet);
 
+ private:
   class Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <optional>
+#include <utility>
 #include <vector>
 
-#include "ratelimit/atomics.hpp"
-#include "ratelimit/buckets.hpp"
+#include "ratelimit/bucket_table.hpp"
+#include "ratelimit/retired.hpp"
+#include "ratelimit/terms.hpp"
 #include "ratelimit/virtual_clock.hpp"
 
 namespace sekisho::ratelimit {
@@ -21,19 +24,13 @@ Duration until(Instant then, Instant now) {
   return std::max(Duration::zero(), std::chrono::duration_cast<Duration>(then - now));
 }
 
-// A quota as the words see it. Immutable.
-struct Terms {
-  Terms(const Quota& new_quota, const VirtualClock& new_clock)
-      : quota(new_quota),
-        clock(new_clock),
-        cost(std::uint64_t{1} << clock.fraction_bits()),
-        burst(quota.burst << clock.fraction_bits()) {}
-
-  Quota quota;
-  VirtualClock clock;
-  std::uint64_t cost;
-  std::uint64_t burst;
-};
+// Whether units of this size hold the quota, and are no coarser than they need to be: where it can be had, a
+// token has 2^8 at least.
+bool cut_suits(const Quota& quota, unsigned fraction_bits) {
+  constexpr unsigned fine_enough = 8;
+  return VirtualClock::fits(quota, fraction_bits) &&
+         fraction_bits >= std::min(fine_enough, VirtualClock::fraction_bits_for(quota));
+}
 
 bool same_rate(const Quota& left, const Quota& right) {
   return left.count == right.count && left.period == right.period;
@@ -41,94 +38,185 @@ bool same_rate(const Quota& left, const Quota& right) {
 
 }  // namespace
 
+bool Verdict::waits() const {
+  return admitted && terms != nullptr && debt > terms->burst;
+}
+
+Verdict::operator Decision() const {
+  Decision decision;
+  decision.admitted = admitted;
+  decision.remaining = remaining;
+  if (terms == nullptr) return decision;
+  decision.burst = terms->quota.burst;
+  const std::int64_t units = terms->clock.at(at);
+  const auto after = [&](std::uint64_t owed) {
+    return until(terms->clock.when(units + static_cast<std::int64_t>(owed)), at);
+  };
+  if (debt > 0) decision.reset_after = after(debt);
+  if (waits()) decision.wait = after(debt - terms->burst);
+  if (!admitted) decision.retry_after = after(debt + terms->cost - terms->ceiling);
+  return decision;
+}
+
+class Limiter::Room {
+ public:
+  Room(std::size_t capacity, unsigned fraction_bits)
+      : table(std::make_unique<BucketTable>(capacity, fraction_bits)) {}
+  std::unique_ptr<BucketTable> table;
+};
+
 class Limiter::Impl {
  public:
-  Impl(const Quota& quota, std::size_t capacity, Instant now) : capacity_(capacity), buckets_(capacity) {
+  Impl(const Quota& quota, std::size_t capacity, Instant now) {
     if (!Limiter::representable(quota)) std::abort();
-    adopt(quota, VirtualClock(quota, VirtualClock::fraction_bits_for(quota), now));
+    const unsigned bits = VirtualClock::fraction_bits_for(quota);
+    table_ = std::make_unique<BucketTable>(capacity, bits);
+    adopt(quota, VirtualClock(quota, bits, now));
   }
 
-  Decision peek(Key key, Instant now) const {
+  Verdict peek(Key key, Instant now) const {
     const Terms& terms = this->terms();
-    const std::int64_t units = terms.clock.at(now);
-    return answer(terms, now, units, buckets_.peek(key, stamp(units), terms.cost, terms.burst));
+    const auto outcome = terms.table->buckets.peek(key, stamp(terms, now), terms.cost, terms.ceiling,
+                                                   Carried{*terms.table, key});
+    return answer(terms, now, outcome);
   }
 
-  Decision charge(Key key, Instant now) {
+  Verdict charge(Key key, Instant now) { return charge(terms(), key, now, terms().ceiling); }
+
+  void overdraw(Key key, Instant now) {
     const Terms& terms = this->terms();
-    const std::int64_t units = terms.clock.at(now);
-    return answer(terms, now, units,
-                  buckets_.charge(key, stamp(units), terms.cost, terms.burst, oldest(terms, now)));
+    charge(terms, key, now, 2 * terms.burst);
   }
 
   void refund(Key key, Instant charged_at, Instant now) {
     const Terms& terms = this->terms();
-    const std::int64_t units = terms.clock.at(now);
+    // What the table before was charged is not worth following through two clocks.
+    if (charged_at < terms.table->since) return;
     // What time has given back since the charge may have run into a full bucket's brim: only the rest is
     // returned (T5).
-    const std::int64_t elapsed = std::max<std::int64_t>(0, units - terms.clock.at(charged_at));
-    const std::uint64_t regained = static_cast<std::uint64_t>(elapsed);
+    const std::int64_t elapsed = std::max<std::int64_t>(0, terms.clock.at(now) - terms.clock.at(charged_at));
+    const auto regained = static_cast<std::uint64_t>(elapsed);
     if (regained >= terms.cost) return;
-    buckets_.refund(key, stamp(units), terms.cost - regained, oldest(terms, now));
+    terms.table->buckets.refund(key, stamp(terms, now), terms.cost - regained, oldest(terms, now),
+                                Carried{*terms.table, key});
   }
 
-  void prefetch(Key key) const { buckets_.prefetch(key); }
+  void prefetch(Key key) const { terms().table->buckets.prefetch(key); }
 
-  bool can_rescale(const Quota& quota) const {
-    return VirtualClock::fits(quota, terms().clock.fraction_bits());
+  bool needs_room(const Quota& quota, std::size_t capacity) const {
+    return capacity != table_->capacity || !cut_suits(quota, table_->fraction_bits);
   }
 
-  void rescale(const Quota& quota, Instant now) {
-    if (!can_rescale(quota)) std::abort();
+  void rescale(const Quota& quota, std::size_t capacity, Instant now, RoomPtr room) {
     const Terms& present = terms();
-    if (present.quota == quota) return;
-    adopt(quota, same_rate(present.quota, quota) ? present.clock : present.clock.bent(quota, now));
+    if (needs_room(quota, capacity)) {
+      if (room == nullptr || room->table->capacity != capacity ||
+          !cut_suits(quota, room->table->fraction_bits)) {
+        std::abort();
+      }
+      go_over(std::move(room->table), quota, now);
+    } else if (!(present.quota == quota)) {
+      adopt(quota, same_rate(present.quota, quota) ? present.clock : present.clock.bent(quota, now));
+    }
   }
 
   Quota quota() const { return terms().quota; }
+  std::size_t capacity() const { return table_->capacity; }
+  bool carries() const { return table_->before.load(std::memory_order_relaxed) != nullptr; }
 
-  void sweep(Instant now) {
+  void sweep(Instant now, Instant quiet) {
+    retired_.free(quiet);
     const Terms& terms = this->terms();
-    live_.store(buckets_.sweep(stamp(terms.clock.at(now)), oldest(terms, now)), std::memory_order_relaxed);
+    live_.store(table_->buckets.sweep(stamp(terms, now), oldest(terms, now)), std::memory_order_relaxed);
+    drop_what_is_carried(terms, now, quiet);
   }
 
   LimiterStats stats() const {
-    const auto evicted = buckets_.evicted();
-    const unsigned bits = terms().clock.fraction_bits();
-    const std::uint64_t tokens = (evicted.units + (std::uint64_t{1} << bits) - 1) >> bits;
-    return {capacity_, live_.load(std::memory_order_relaxed), evicted.buckets, tokens};
+    LimiterStats stats{table_->capacity, live_.load(std::memory_order_relaxed), past_.evictions,
+                       past_.evicted_tokens};
+    for (const BucketTable* table = table_.get(); table != nullptr; table = table->before.load())
+      add_evictions(*table, stats);
+    return stats;
   }
 
  private:
-  static std::uint64_t stamp(std::int64_t units) { return static_cast<std::uint64_t>(units); }
-
-  static std::uint64_t oldest(const Terms& terms, Instant now) { return stamp(terms.clock.at(now - margin)); }
+  static std::uint64_t stamp(const Terms& terms, Instant now) {
+    return static_cast<std::uint64_t>(terms.clock.at(now));
+  }
+  static std::uint64_t oldest(const Terms& terms, Instant now) { return stamp(terms, now - margin); }
+  struct Carried {
+    std::optional<std::uint64_t> operator()() const { return table.carried(key); }
+    const BucketTable& table;
+    Key key;
+  };
 
   const Terms& terms() const { return *terms_.load(std::memory_order_acquire); }
 
+  static Verdict charge(const Terms& terms, Key key, Instant now, std::uint64_t ceiling) {
+    const auto outcome = terms.table->buckets.charge(key, stamp(terms, now), terms.cost, ceiling,
+                                                     oldest(terms, now), Carried{*terms.table, key});
+    return answer(terms, now, outcome);
+  }
+
+  static Verdict answer(const Terms& terms, Instant now, Buckets<StdAtomics>::Outcome outcome) {
+    Verdict verdict{outcome.admitted, 0, outcome.debt, now, &terms};
+    if (outcome.debt < terms.burst)
+      verdict.remaining = (terms.burst - outcome.debt) >> terms.clock.fraction_bits();
+    return verdict;
+  }
+
   void adopt(const Quota& quota, const VirtualClock& clock) {
-    history_.push_back(std::make_unique<const Terms>(quota, clock));
+    history_.push_back(std::make_unique<const Terms>(quota, clock, *table_));
     terms_.store(history_.back().get(), std::memory_order_release);
   }
 
-  static Decision answer(const Terms& terms, Instant now, std::int64_t units,
-                         Buckets<StdAtomics>::Verdict verdict) {
-    Decision decision;
-    decision.admitted = verdict.admitted;
-    decision.burst = terms.quota.burst;
-    if (verdict.debt < terms.burst)
-      decision.remaining = (terms.burst - verdict.debt) >> terms.clock.fraction_bits();
-    const auto debt = static_cast<std::int64_t>(verdict.debt);
-    if (debt > 0) decision.reset_after = until(terms.clock.when(units + debt), now);
-    if (!verdict.admitted) {
-      const auto missing = static_cast<std::int64_t>(verdict.debt + terms.cost - terms.burst);
-      decision.retry_after = until(terms.clock.when(units + missing), now);
-    }
-    return decision;
+  void go_over(std::unique_ptr<BucketTable> next, const Quota& quota, Instant now) {
+    const VirtualClock clock(quota, next->fraction_bits, now);
+    next->since = now;
+    next->stamp = static_cast<std::uint64_t>(clock.at(now));
+    next->before_stamp = stamp(terms(), now);
+    next->before.store(table_.get(), std::memory_order_release);
+    before_.push_back(std::exchange(table_, std::move(next)));
+    adopt(quota, clock);
   }
 
-  const std::size_t capacity_;
-  Buckets<StdAtomics> buckets_;
+  // The oldest table goes when nobody writes to the tables before the present one any more and nothing of
+  // what it holds would be owed now.
+  void drop_what_is_carried(const Terms& terms, Instant now, Instant quiet) {
+    if (before_.empty() || table_->since >= quiet) return;
+    const std::uint64_t at = oldest(terms, now);
+    const auto owed = [&](std::uint64_t word) { return is_owed(word, at); };
+    if (std::ranges::any_of(before_.front()->buckets.table().words(), owed)) return;
+    BucketTable& next = before_.size() > 1 ? *before_[1] : *table_;
+    next.before.store(nullptr, std::memory_order_release);
+    add_evictions(*before_.front(), past_);
+    retired_.add(std::move(before_.front()), now);
+    before_.erase(before_.begin());
+  }
+
+  // Whether a word of the oldest table is a debt at `at`, a stamp of the present clock.
+  bool is_owed(const std::uint64_t& slot, std::uint64_t at) const {
+    const std::uint64_t seen = StdAtomics::load(slot, std::memory_order_relaxed);
+    if (seen == word::empty || word::is_claim(seen)) return false;
+    std::optional<std::uint64_t> value = word::value(seen);
+    for (std::size_t i = 0; i < before_.size() && value; ++i) {
+      const BucketTable& next = i + 1 < before_.size() ? *before_[i + 1] : *table_;
+      value = next.convert(*before_[i], *value);
+    }
+    return value && Gcra::debt(*value, at) > 0;
+  }
+
+  static void add_evictions(const BucketTable& table, LimiterStats& stats) {
+    const auto evicted = table.buckets.evicted();
+    stats.evictions += evicted.buckets;
+    const std::uint64_t token = std::uint64_t{1} << table.fraction_bits;
+    stats.evicted_tokens += (evicted.units + token - 1) / token;
+  }
+
+  std::unique_ptr<BucketTable> table_;                // the present one
+  std::vector<std::unique_ptr<BucketTable>> before_;  // that debts are still carried over from, oldest first
+  Retired<BucketTable> retired_;
+  LimiterStats past_;  // evictions of tables that are gone
   // Retired terms stay until the limiter dies: a worker may be reading them, and later clocks point at
   // earlier ones.
   std::vector<std::unique_ptr<const Terms>> history_;
@@ -147,11 +235,14 @@ bool Limiter::representable(const Quota& quota) {
   return VirtualClock::fits(quota, 0);
 }
 
-Decision Limiter::peek(Key key, Instant now) const {
+Verdict Limiter::peek(Key key, Instant now) const {
   return impl_->peek(key, now);
 }
-Decision Limiter::charge(Key key, Instant now) {
+Verdict Limiter::charge(Key key, Instant now) {
   return impl_->charge(key, now);
+}
+void Limiter::overdraw(Key key, Instant now) {
+  impl_->overdraw(key, now);
 }
 void Limiter::refund(Key key, Instant charged_at, Instant now) {
   impl_->refund(key, charged_at, now);
@@ -159,17 +250,34 @@ void Limiter::refund(Key key, Instant charged_at, Instant now) {
 void Limiter::prefetch(Key key) const {
   impl_->prefetch(key);
 }
-bool Limiter::can_rescale(const Quota& quota) const {
-  return impl_->can_rescale(quota);
+bool Limiter::needs_room(const Quota& quota, std::size_t capacity) const {
+  return impl_->needs_room(quota, capacity);
+}
+void Limiter::RoomDeleter::operator()(Room* room) const {
+  delete room;
+}
+Limiter::RoomPtr Limiter::make_room(const Quota& quota, std::size_t capacity) {
+  if (!representable(quota)) std::abort();
+  return RoomPtr(new Room(capacity, VirtualClock::fraction_bits_for(quota)));
+}
+void Limiter::rescale(const Quota& quota, std::size_t capacity, Instant now, RoomPtr room) {
+  impl_->rescale(quota, capacity, now, std::move(room));
 }
 void Limiter::rescale(const Quota& quota, Instant now) {
-  impl_->rescale(quota, now);
+  RoomPtr room = needs_room(quota, capacity()) ? make_room(quota, capacity()) : nullptr;
+  rescale(quota, capacity(), now, std::move(room));
 }
 Quota Limiter::quota() const {
   return impl_->quota();
 }
-void Limiter::sweep(Instant now) {
-  impl_->sweep(now);
+std::size_t Limiter::capacity() const {
+  return impl_->capacity();
+}
+bool Limiter::carries() const {
+  return impl_->carries();
+}
+void Limiter::sweep(Instant now, Instant quiet) {
+  impl_->sweep(now, quiet);
 }
 LimiterStats Limiter::stats() const {
   return impl_->stats();

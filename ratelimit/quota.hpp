@@ -12,6 +12,9 @@ struct Quota {
   std::uint64_t count = 1;
   Duration period = std::chrono::seconds(1);
   std::uint64_t burst = 1;
+  // A request that finds no token is admitted all the same if one comes back for it within this: it has to
+  // wait for that (Decision::wait).
+  Duration delay{};
   friend bool operator==(const Quota&, const Quota&) = default;
 };
 

@@ -23,18 +23,26 @@ unsigned ceil_log2(std::uint64_t value) {
   return value <= 1 ? 0 : static_cast<unsigned>(std::bit_width(value - 1));
 }
 
+// In tokens, rounded up.
+UnsignedWide most_debt(const Quota& quota) {
+  const UnsignedWide waiting = static_cast<UnsignedWide>(quota.count) *
+                                   static_cast<std::uint64_t>(quota.delay.count()) /
+                                   static_cast<std::uint64_t>(quota.period.count()) +
+                               (quota.delay > Duration::zero() ? 1 : 0);
+  return quota.burst + std::max<UnsignedWide>(quota.burst, waiting);
+}
+
 }  // namespace
 
 bool VirtualClock::fits(const Quota& quota, unsigned fraction_bits) {
   if (quota.count == 0 || quota.burst == 0 || quota.period <= Duration::zero()) return false;
+  if (quota.delay < Duration::zero()) return false;
   const auto period = static_cast<UnsignedWide>(quota.period.count());
   const UnsignedWide units_each_period = static_cast<UnsignedWide>(quota.count) << fraction_bits;
   if (units_each_period > std::numeric_limits<UnsignedWide>::max() / nanoseconds_per_second) return false;
   if (units_each_period * nanoseconds_per_second > period << max_units_per_second_bits) return false;
-  const std::uint64_t most_burst = (std::uint64_t{1} << max_burst_bits) >> fraction_bits;
-  if (quota.burst > most_burst) return false;
-  return static_cast<UnsignedWide>(quota.burst) * period <=
-         static_cast<UnsignedWide>(longest_refill) * quota.count;
+  if (most_debt(quota) > (std::uint64_t{1} << max_debt_bits) >> fraction_bits) return false;
+  return most_debt(quota) * period <= static_cast<UnsignedWide>(longest_refill) * quota.count;
 }
 
 unsigned VirtualClock::fraction_bits_for(const Quota& quota) {
@@ -43,12 +51,20 @@ unsigned VirtualClock::fraction_bits_for(const Quota& quota) {
   const UnsignedWide each_second = static_cast<UnsignedWide>(quota.count) * nanoseconds_per_second /
                                        static_cast<std::uint64_t>(quota.period.count()) +
                                    1;
-  const UnsignedWide capped = std::min<UnsignedWide>(each_second, std::numeric_limits<std::uint32_t>::max());
-  const unsigned rate_bits = ceil_log2(static_cast<std::uint64_t>(capped));
-  const unsigned burst_bits = ceil_log2(quota.burst);
+  const auto ceil_log2_of = [](UnsignedWide value) {
+    return ceil_log2(static_cast<std::uint64_t>(
+        std::min<UnsignedWide>(value, std::numeric_limits<std::uint64_t>::max() / 2)));
+  };
   const auto left = [](unsigned most, unsigned used) { return most > used ? most - used : 0; };
-  return std::min(
-      {finest, left(max_units_per_second_bits - room, rate_bits), left(max_burst_bits - room, burst_bits)});
+  return std::min({finest, left(max_units_per_second_bits - room, ceil_log2_of(each_second)),
+                   left(max_debt_bits - room, ceil_log2_of(most_debt(quota)))});
+}
+
+std::uint64_t VirtualClock::units_within(Duration time, const Quota& quota, unsigned fraction_bits) {
+  const UnsignedWide units = (static_cast<UnsignedWide>(quota.count) << fraction_bits) *
+                             static_cast<std::uint64_t>(time.count()) /
+                             static_cast<std::uint64_t>(quota.period.count());
+  return static_cast<std::uint64_t>(units);
 }
 
 VirtualClock::VirtualClock(const Quota& quota, unsigned fraction_bits, Instant start)

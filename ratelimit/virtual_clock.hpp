@@ -19,12 +19,15 @@ class VirtualClock {
  public:
   // Bounds of what a clock and the words can hold (docs/limiter.md, "The clock").
   static constexpr unsigned max_units_per_second_bits = 26;
-  static constexpr unsigned max_burst_bits = 33;
+  static constexpr unsigned max_debt_bits = 33;
 
-  // Whether a token cut into 2^fraction_bits units leaves `quota` within the bounds.
+  // Whether a token cut into 2^fraction_bits units leaves `quota` within the bounds: its rate, and the most
+  // debt that it lets a bucket have (twice the burst, or the burst and what the delay gives back).
   static bool fits(const Quota& quota, unsigned fraction_bits);
   // The finest cut that also leaves room for 2^8 times the rate and 2^8 times the burst, if there is one.
   static unsigned fraction_bits_for(const Quota& quota);
+  // What `quota` gives back within `time`, rounded down. Requires fits() for a `time` that is its delay.
+  static std::uint64_t units_within(Duration time, const Quota& quota, unsigned fraction_bits);
 
   // Reads 0 at `start`. Requires fits().
   VirtualClock(const Quota& quota, unsigned fraction_bits, Instant start);

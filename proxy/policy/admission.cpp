@@ -21,7 +21,10 @@ void Admission::reset() {
   policy_window = 0;
   policy_name = {};
   shadow_names.clear();
+  delay = {};
   charged.clear();
+  charged_late.clear();
+  places.clear();
 }
 
 }  // namespace sekisho::policy

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,10 +12,12 @@
 #include "config/ip_address.hpp"
 #include "proxy/policy/outcome.hpp"
 #include "ratelimit/decision.hpp"
+#include "ratelimit/in_flight.hpp"
 #include "ratelimit/key.hpp"
 
 namespace sekisho::policy {
 
+struct CompiledLimit;
 struct LimitState;
 
 // What a request took of one limit's bucket, and when.
@@ -22,6 +25,20 @@ struct Charged {
   LimitState* state = nullptr;  // kept alive by the engine that charged it
   ratelimit::Key key;
   ratelimit::Instant at;
+};
+
+// What a limit with on_status charges once the response has one of its codes.
+struct ChargedLate {
+  const CompiledLimit* limit = nullptr;  // the engine's
+  ratelimit::Key key;
+  ratelimit::Key path_key;  // of that key and path, where paths are charged once
+};
+
+// A request's place among those of one key in progress.
+struct HeldPlace {
+  const LimitState* state = nullptr;                 // kept alive by the engine that gave it
+  std::shared_ptr<ratelimit::InFlight> counts = {};  // once it outlives that (Engine::keep_places)
+  ratelimit::Lease lease;                            // last: given back before its counts may go
 };
 
 // Reused from request to request by one connection: reset() keeps the vectors' memory, so that a warm
@@ -52,8 +69,14 @@ struct Admission {
       policy_name;           // the limit that the RateLimit fields speak of: limit_name, or an admitting one
   std::string shadow_names;  // "hosts,a,b": what would have refused, but for shadow
   std::string target_store;  // backs origin_target where the client wrote none ("http://host?q")
+  ratelimit::Duration delay{};   // admitted, but its turn comes only after this (from the moment of admit)
   std::vector<Charged> charged;  // by the rates; emptied by finish or refund
+  std::vector<ChargedLate> charged_late;  // by finish
+  // Given back by whoever ends the exchange, or with this; before the engine goes, or keep_places was called.
+  std::vector<HeldPlace> places;
 
+  // Refused, but the answer is to be held back first.
+  bool tarpit() const { return action != nullptr && action->kind == config::Action::Kind::tarpit; }
   // What Retry-After tells, where it is shown.
   ratelimit::Duration retry_after() const { return std::max(decision.retry_after, ban_set); }
 

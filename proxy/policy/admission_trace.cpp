@@ -133,6 +133,18 @@ void AdmissionTrace::banned(const CompiledLimit& limit, const Admission& admissi
   trace_.detail("key " + escaped(admission.key));
 }
 
+void AdmissionTrace::rate(const CompiledLimit& limit, const ratelimit::Decision& decision) {
+  std::string text = fmt::format("{} of {} left", decision.remaining, decision.burst);
+  if (!decision.admitted) {
+    text += ", one more in " + duration_text(decision.retry_after);
+  } else if (decision.wait > ratelimit::Duration::zero()) {
+    text += ": its turn comes in " + duration_text(decision.wait);
+  } else {
+    text += limit.late() ? " if the response has one of on_status" : " after this request";
+  }
+  trace_.detail(text);
+}
+
 void AdmissionTrace::judged(const Judge::Matched& matched, KeySource key, const ratelimit::KeyHasher& hasher,
                             bool shadow) {
   const CompiledLimit& limit = *matched.limit;
@@ -140,11 +152,10 @@ void AdmissionTrace::judged(const Judge::Matched& matched, KeySource key, const 
   std::string text;
   limit.key.append_text(key, hasher, text);
   trace_.detail("key " + escaped(text));
-  if (limit.rated()) {
-    trace_.detail(fmt::format("{} of {} left{}", matched.decision.remaining, matched.decision.burst,
-                              matched.decision.admitted
-                                  ? std::string(" after this request")
-                                  : ", one more in " + duration_text(matched.decision.retry_after)));
+  if (limit.rated()) rate(limit, matched.verdict);
+  if (limit.counted()) {
+    trace_.detail(fmt::format("{} of {} in progress{}", limit.state->in_flight->count(matched.key),
+                              limit.source->in_flight, matched.full ? ": as many as may be" : ""));
   }
   if (!matched.refuses) return;
   trace_.detail(refusal_text(limit, shadow));

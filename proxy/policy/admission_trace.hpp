@@ -37,6 +37,7 @@ class AdmissionTrace final : public HopObserver {
   void outcome(const Admission& admission, const config::Config& config);
 
  private:
+  void rate(const CompiledLimit& limit, const ratelimit::Decision& decision);
   void judged(const Judge::Matched& matched, KeySource key, const ratelimit::KeyHasher& hasher, bool shadow);
 
   Trace& trace_;

@@ -22,6 +22,20 @@ std::uint64_t window_of(const ratelimit::Quota& quota) {
   return static_cast<std::uint64_t>(std::clamp(seconds, 1.0L, 999'999'999'999'999.0L));
 }
 
+// "404", or "4xx": each of its hundred.
+std::bitset<600> statuses_of(const config::OnStatus& on_status) {
+  std::bitset<600> statuses;
+  for (const config::Text& code : on_status.codes) {
+    const auto digit = [&](std::size_t at) { return static_cast<std::size_t>(code.value[at] - '0'); };
+    if (code.value.ends_with("xx")) {
+      for (std::size_t i = 0; i < 100; ++i) statuses.set(digit(0) * 100 + i);
+    } else {
+      statuses.set(digit(0) * 100 + digit(1) * 10 + digit(2));
+    }
+  }
+  return statuses;
+}
+
 }  // namespace
 
 std::vector<CompiledLimit> compile_limits(const config::Config& config, const LimitSet& states,
@@ -37,12 +51,15 @@ std::vector<CompiledLimit> compile_limits(const config::Config& config, const Li
     if (!key || i >= states.limits.size()) continue;
 
     CompiledLimit limit{&source, states.limits[i], i,  std::move(match),  *std::move(key),
-                        0,       std::nullopt,     {}, action_of(source), 0};
+                        0,       std::nullopt,     {}, action_of(source), 0,
+                        {}};
     limit.key_slot = slots.try_emplace(limit.key.canonical(), slots.size()).first->second;
     if (source.ban && !source.shadow) {
       limit.banned = limit.key.ban_recipe();
       limit.terms = {source.ban->length, source.ban->up_to};
     }
+    // Codes that are none have their error already.
+    if (!diagnostics.has_errors()) limit.statuses = statuses_of(source.on_status);
     if (limit.rated()) limit.policy_window = window_of(config::quota_on_one_task(source, config.fleet));
     limits.push_back(std::move(limit));
   }

@@ -1,6 +1,7 @@
 // One limit of a configuration, made ready for one worker.
 #pragma once
 
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -28,8 +29,12 @@ struct CompiledLimit {
   ratelimit::BanTerms terms;
   config::Action action;
   std::uint64_t policy_window = 0;  // RateLimit-Policy's w
+  std::bitset<600> statuses;        // of on_status: a response with one of these is charged, and no other
 
   bool rated() const { return state->limiter != nullptr; }
+  bool counted() const { return state->in_flight != nullptr; }
+  // Charged when the response is known, not before.
+  bool late() const { return statuses.any(); }
   bool enforced() const { return !source->shadow; }
 };
 

@@ -52,6 +52,18 @@ void set_origin_target(const Request& request, const RequestTarget& target, Admi
   out.origin_target = out.target_store;
 }
 
+// By the clocks and quotas of now, however long the exchange took.
+void charge_late(Admission& admission, unsigned status, ratelimit::Instant now) {
+  for (const ChargedLate& late : admission.charged_late) {
+    const CompiledLimit& limit = *late.limit;
+    if (status >= limit.statuses.size() || !limit.statuses[status]) continue;
+    const auto& paths = limit.state->paths;
+    if (paths && !paths->charge(late.path_key, now).admitted) continue;
+    limit.state->limiter->overdraw(late.key, now);
+  }
+  admission.charged_late.clear();
+}
+
 }  // namespace
 
 class Engine::Impl {
@@ -171,7 +183,6 @@ bool Engine::Impl::judge_bans(const MatchSource& source, KeySource key, ratelimi
 
 void Engine::Impl::judge_limits(const MatchSource& source, KeySource key, ratelimit::Instant now,
                                 Admission& out, AdmissionTrace* trace) {
-  judge_.begin();
   for (std::size_t i = 0; i < limits_.size(); ++i) {
     if (limits_[i].match.holds(source, &key.path)) judge_.add(i, key);
   }
@@ -188,6 +199,7 @@ void Engine::Impl::admit(const Request& request, ratelimit::Instant now, Admissi
   out.client = derived.address;
   out.peer_trusted = derived.peer_trusted;
   if (trace != nullptr) trace->client(request, derived);
+  judge_.begin({&request, out.client, {}, {}});
 
   const RequestTarget target = read_target(request.target);
   set_origin_target(request, target, out);
@@ -238,10 +250,16 @@ void Engine::admit(const Request& request, ratelimit::Instant now, std::chrono::
   told.outcome(out, impl_->config());
 }
 
-// The place where limits that wait for the response (on_status) are charged by `status`, and leases
-// (in_flight) are dropped.
-void Engine::finish(Admission& admission, unsigned, ratelimit::Instant) {
+void Engine::finish(Admission& admission, unsigned status, ratelimit::Instant now) {
+  charge_late(admission, status, now);
   admission.charged.clear();
+  admission.places.clear();
+}
+
+void Engine::detach(Admission& admission, unsigned status, ratelimit::Instant now) {
+  charge_late(admission, status, now);
+  admission.charged.clear();
+  for (HeldPlace& place : admission.places) place.counts = place.state->in_flight;
 }
 
 void Engine::refund(Admission& admission, ratelimit::Instant now) {

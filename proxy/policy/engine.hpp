@@ -36,9 +36,12 @@ class Engine {
   void admit(const Request& request, ratelimit::Instant now, std::chrono::system_clock::time_point wall,
              Admission& out, Trace* trace = nullptr);
 
-  // Settles what admit left open, once for every admit, whatever happened. `status` is the response's, 0 for
-  // none.
+  // Settles what admit left open, once for every admit, whatever happened: limits that wait for the response
+  // (on_status) are charged by `status`, which is 0 for none, and places (in_flight) are given back.
   void finish(Admission& admission, unsigned status, ratelimit::Instant now);
+  // In place of finish where the exchange goes on as a tunnel, and without this engine: its places stay taken
+  // until it ends.
+  void detach(Admission& admission, unsigned status, ratelimit::Instant now);
 
   // finish for an exchange that never reached the upstream through no fault of the client: gives its charges
   // back.

@@ -4,11 +4,19 @@
 #include <utility>
 
 namespace sekisho::policy {
+namespace {
+
+constexpr std::uint64_t path_salt = 0x646973742d706174;
+
+}  // namespace
 
 Judge::Judge(std::span<const CompiledLimit> limits, const LimitSet& states, unsigned worker, bool shadow)
     : limits_(limits), states_(states), worker_(worker), shadow_(shadow) {
   std::size_t slots = 0;
   for (const CompiledLimit& limit : limits_) slots = std::max(slots, limit.key_slot + 1);
+  for (std::size_t i = 0; i < limits_.size(); ++i) {
+    if (limits_[i].rated() && limits_[i].key.client_only()) early_.push_back(i);
+  }
   keys_.resize(slots);
   has_key_.resize(slots);
   matched_.reserve(limits_.size());
@@ -53,63 +61,136 @@ bool Judge::banned(const CompiledLimit& limit, const KeySource& source, ratelimi
   return true;
 }
 
-void Judge::begin() {
+void Judge::begin(const KeySource& source) {
   matched_.clear();
   std::fill(has_key_.begin(), has_key_.end(), false);
+  for (const std::size_t index : early_)
+    limits_[index].state->limiter->prefetch(key_of(limits_[index], source));
+}
+
+// The limits that one request matches may have read its path differently; what else keys are made of is the
+// same for all.
+const ratelimit::Key& Judge::key_of(const CompiledLimit& limit, const KeySource& source) {
+  ratelimit::Key& key = keys_[limit.key_slot];
+  const bool shared = !limit.key.has(KeyPartKind::path);
+  if (!shared || !has_key_[limit.key_slot]) {
+    key = limit.key.key(source, states_.hasher);
+    has_key_[limit.key_slot] = shared;
+  }
+  return key;
 }
 
 void Judge::add(std::size_t index, const KeySource& source) {
   const CompiledLimit& limit = limits_[index];
-  Matched matched{&limit, {}, source.path, {}, false};
-  if (limit.rated()) {
-    // The limits that one request matches may have read its path differently.
-    const bool shared = !limit.key.has(KeyPartKind::path);
-    if (!shared || !has_key_[limit.key_slot]) {
-      keys_[limit.key_slot] = limit.key.key(source, states_.hasher);
-      has_key_[limit.key_slot] = shared;
-    }
-    matched.key = keys_[limit.key_slot];
-    limit.state->limiter->prefetch(matched.key);
-  }
+  Matched matched;
+  matched.limit = &limit;
+  matched.path = source.path;
+  if (limit.rated() || limit.counted()) matched.key = key_of(limit, source);
+  if (limit.rated()) limit.state->limiter->prefetch(matched.key);
   matched_.push_back(matched);
 }
 
-bool Judge::refused_by_block() const {
-  for (const Matched& matched : matched_) {
-    if (matched.limit->source->block && matched.limit->enforced()) return true;
-  }
-  return false;
+// What the limit alone says, with nothing stored.
+void Judge::look(Matched& matched, ratelimit::Instant now) const {
+  const CompiledLimit& limit = *matched.limit;
+  if (limit.rated()) matched.verdict = limit.state->limiter->peek(matched.key, now);
+  matched.full = limit.counted() && limit.state->in_flight->count(matched.key) >= limit.source->in_flight;
 }
 
-// Fills in every decision, and charges what must be charged.
-void Judge::charge(ratelimit::Instant now, Admission& out) {
-  const bool blocked = refused_by_block();
+bool Judge::take_place(Matched& matched, Admission& out) const {
+  const CompiledLimit& limit = *matched.limit;
+  auto lease = limit.state->in_flight->acquire(matched.key, limit.source->in_flight);
+  matched.full = !lease;
+  if (lease) out.places.push_back({limit.state.get(), nullptr, *std::move(lease)});
+  return lease.has_value();
+}
+
+// From now on the request owes this limit something, should its response have one of the codes.
+void Judge::owe(const Matched& matched, Admission& out) const {
+  ChargedLate late{matched.limit, matched.key, {}};
+  if (matched.limit->state->paths) {
+    const ratelimit::Key path = states_.hasher(path_salt, matched.path);
+    const std::uint64_t words[] = {matched.key.high, matched.key.low, path.high, path.low};
+    late.path_key = states_.hasher(path_salt, {reinterpret_cast<const char*>(words), sizeof words});
+  }
+  out.charged_late.push_back(late);
+}
+
+// In shadow: as if it were the only one.
+void Judge::charge_alone(Matched& matched, ratelimit::Instant now, Admission& out) const {
+  const CompiledLimit& limit = *matched.limit;
+  look(matched, now);
+  if (look_ || !matched.verdict.admitted || matched.full) return;
+  if (limit.counted() && !take_place(matched, out)) return;
+  if (limit.late()) {
+    owe(matched, out);
+  } else if (limit.rated()) {
+    matched.verdict = limit.state->limiter->charge(matched.key, now);
+    if (matched.verdict.admitted) {
+      out.charged.push_back({limit.state.get(), matched.key, now});
+    } else if (limit.counted()) {
+      out.places.pop_back();
+    }
+  }
+}
+
+// Places and charges of the enforced limits: all, or none. Looks first, so that a refusal stores nothing.
+bool Judge::charge_together(ratelimit::Instant now, Admission& out) {
+  bool admitted = true, counted = false;
   charges_.clear();
   charged_.clear();
   for (std::size_t i = 0; i < matched_.size(); ++i) {
     Matched& matched = matched_[i];
-    ratelimit::Limiter* limiter = matched.limit->state->limiter.get();
-    if (matched.limit->source->block) {
-      matched.refuses = true;
-    } else if (limiter == nullptr) {
-      continue;
-    } else if (look_ || (blocked && matched.limit->enforced())) {
-      matched.decision = limiter->peek(matched.key, now);
-    } else if (!matched.limit->enforced()) {
-      matched.decision = limiter->charge(matched.key, now);
-      if (matched.decision.admitted) out.charged.push_back({matched.limit->state.get(), matched.key, now});
-    } else {
-      charges_.push_back({limiter, matched.key, {}});
+    const CompiledLimit& limit = *matched.limit;
+    if (!limit.enforced()) continue;
+    if (limit.rated() && !limit.late() && !look_) {
+      charges_.push_back({limit.state->limiter.get(), matched.key, {}});
       charged_.push_back(i);
+      matched.full = limit.counted() && limit.state->in_flight->count(matched.key) >= limit.source->in_flight;
+    } else {
+      look(matched, now);
     }
+    counted = counted || limit.counted();
+    admitted = admitted && !limit.source->block && matched.verdict.admitted && !matched.full;
   }
-  const bool admitted = ratelimit::charge_all(charges_, now);
-  for (std::size_t i = 0; i < charges_.size(); ++i) {
-    Matched& matched = matched_[charged_[i]];
-    matched.decision = charges_[i].decision;
-    if (admitted) out.charged.push_back({matched.limit->state.get(), matched.key, now});
+  if (look_) return false;
+  const std::size_t places = out.places.size();
+  if (!admitted) {
+    ratelimit::peek_all(charges_, now);
+  } else if (!counted) {
+    admitted = ratelimit::charge_all(charges_, now);
+  } else {
+    admitted =
+        ratelimit::peek_all(charges_, now) && take_places(out) && ratelimit::charge_peeked(charges_, now);
+    if (!admitted) out.places.resize(places);
   }
-  for (Matched& matched : matched_) matched.refuses = matched.refuses || !matched.decision.admitted;
+  for (std::size_t i = 0; i < charges_.size(); ++i) matched_[charged_[i]].verdict = charges_[i].decision;
+  return admitted;
+}
+
+bool Judge::take_places(Admission& out) {
+  return std::ranges::all_of(matched_, [&](Matched& matched) {
+    const CompiledLimit& limit = *matched.limit;
+    return !limit.enforced() || !limit.counted() || take_place(matched, out);
+  });
+}
+
+// Fills in every verdict, and charges what must be charged.
+void Judge::charge(ratelimit::Instant now, Admission& out) {
+  const bool admitted = charge_together(now, out);
+  for (Matched& matched : matched_) {
+    const CompiledLimit& limit = *matched.limit;
+    if (!limit.enforced()) {
+      charge_alone(matched, now, out);
+    } else if (admitted && limit.late()) {
+      owe(matched, out);
+    } else if (admitted && limit.rated()) {
+      out.charged.push_back({limit.state.get(), matched.key, now});
+    }
+    matched.refuses = limit.source->block || !matched.verdict.admitted || matched.full;
+    if (admitted && limit.enforced() && !shadow_ && matched.verdict.waits())
+      out.delay = std::max(out.delay, ratelimit::Decision(matched.verdict).wait);
+  }
 }
 
 // The refusal that fills the bucket of strikes sets the ban. A bucket still full from before an earlier,
@@ -120,7 +201,7 @@ void Judge::strike(const Matched& matched, KeySource source, ratelimit::Instant 
   source.path = matched.path;
   if (limit.state->strikes) {
     const ratelimit::Key key = limit.banned->key(source, states_.hasher);
-    const ratelimit::Decision strike = limit.state->strikes->charge(key, now);
+    const ratelimit::Verdict strike = limit.state->strikes->charge(key, now);
     if (strike.admitted && strike.remaining > 0) return;
   }
   text_.clear();
@@ -142,29 +223,39 @@ void Judge::refuse(const Matched& matched, KeySource source, Admission& out) con
   out.limit = static_cast<int>(limit.index);
   out.limit_name = limit.source->name.value;
   limit.key.append_text(source, states_.hasher, out.key);
-  if (limit.source->block) return;
-  out.decision = matched.decision;
+  out.decision.admitted = false;
+  if (matched.verdict.admitted) return;  // a block, or too many in progress: nobody knows until when
+  out.decision = matched.verdict;
   out.show_retry_after = true;
   out.show_ratelimit = limit.source->ratelimit_headers != config::RateLimitHeaders::never;
   out.policy_name = out.limit_name;
-  out.policy_quota = matched.decision.burst;
+  out.policy_quota = out.decision.burst;
   out.policy_window = limit.policy_window;
 }
 
 // On an admitted request: of the limits that always tell, the one that would refuse soonest.
 void Judge::show_always(Admission& out) const {
+  const Matched* soonest = nullptr;
   for (const Matched& matched : matched_) {
     const CompiledLimit& limit = *matched.limit;
     if (limit.source->ratelimit_headers != config::RateLimitHeaders::always || !limit.rated() ||
         !limit.enforced())
       continue;
-    if (out.show_ratelimit && matched.decision.remaining >= out.decision.remaining) continue;
-    out.show_ratelimit = true;
-    out.decision = matched.decision;
-    out.policy_name = limit.source->name.value;
-    out.policy_quota = matched.decision.burst;
-    out.policy_window = limit.policy_window;
+    if (soonest == nullptr || matched.verdict.remaining < soonest->verdict.remaining) soonest = &matched;
   }
+  if (soonest == nullptr) return;
+  out.show_ratelimit = true;
+  out.decision = soonest->verdict;
+  out.policy_name = soonest->limit->source->name.value;
+  out.policy_quota = out.decision.burst;
+  out.policy_window = soonest->limit->policy_window;
+}
+
+LimitDecision Judge::decision_of(const Matched& matched) const {
+  const CompiledLimit& limit = *matched.limit;
+  if (!matched.refuses) return matched.verdict.waits() ? LimitDecision::delayed : LimitDecision::allowed;
+  if (!limit.enforced() || shadow_) return LimitDecision::shadow;
+  return limit.source->block ? LimitDecision::blocked : LimitDecision::limited;
 }
 
 void Judge::settle(const KeySource& source, ratelimit::Instant now, Admission& out) {
@@ -172,14 +263,10 @@ void Judge::settle(const KeySource& source, ratelimit::Instant now, Admission& o
   const Matched* first = nullptr;
   for (const Matched& matched : matched_) {
     const CompiledLimit& limit = *matched.limit;
-    if (!matched.refuses) {
-      count(limit, LimitDecision::allowed);
-      continue;
-    }
-    const bool refused = limit.enforced() && !shadow_;
-    count(limit, !refused              ? LimitDecision::shadow
-                 : limit.source->block ? LimitDecision::blocked
-                                       : LimitDecision::limited);
+    const LimitDecision decision = decision_of(matched);
+    count(limit, decision);
+    if (!matched.refuses) continue;
+    const bool refused = decision != LimitDecision::shadow;
     if (!refused) name(limit, out);
     if (refused && first == nullptr) first = &matched;
     strike(matched, source, now, out);

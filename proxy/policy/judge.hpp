@@ -20,7 +20,7 @@ namespace sekisho::policy {
 // The verdict: enforced limits are all or nothing (a request that one of them refuses costs nothing at the
 // others); a limit in shadow is judged and charged as if it stood alone. The first refusing one in the file's
 // order gives name, action and Retry-After. Under the top-level shadow the same is judged, charged and
-// banned, and only the refusal left out.
+// banned, and only the refusal left out, and the waiting.
 class Judge {
  public:
   // Both outlive the judge.
@@ -34,24 +34,33 @@ class Judge {
   // not made.
   void only_look(bool look) { look_ = look; }
 
-  // One request's limits, in the file's order: begin, add each that matches, settle.
-  void begin();
+  // One request's limits, in the file's order: begin, add each that matches, settle. `source` needs only the
+  // client yet: the lines of the keys that are made of that alone are asked for.
+  void begin(const KeySource& source);
   void add(std::size_t limit, const KeySource& source);
   void settle(const KeySource& source, ratelimit::Instant now, Admission& out);
 
   struct Matched {
     const CompiledLimit* limit = nullptr;
     ratelimit::Key key;
-    std::string_view path;  // as this limit read it
-    ratelimit::Decision decision;
+    std::string_view path;       // as this limit read it
+    ratelimit::Verdict verdict;  // of its rate
+    bool full = false;           // as many of its key are in progress as may be
     bool refuses = false;
   };
   // Those added since begin(), judged by settle().
   std::span<const Matched> matched() const { return matched_; }
 
  private:
-  bool refused_by_block() const;
+  const ratelimit::Key& key_of(const CompiledLimit& limit, const KeySource& source);
+  void look(Matched& matched, ratelimit::Instant now) const;
+  bool take_place(Matched& matched, Admission& out) const;
+  bool take_places(Admission& out);
+  void owe(const Matched& matched, Admission& out) const;
+  void charge_alone(Matched& matched, ratelimit::Instant now, Admission& out) const;
+  bool charge_together(ratelimit::Instant now, Admission& out);
   void charge(ratelimit::Instant now, Admission& out);
+  LimitDecision decision_of(const Matched& matched) const;
   void count(const CompiledLimit& limit, LimitDecision decision);
   void strike(const Matched& matched, KeySource source, ratelimit::Instant now, Admission& out);
   void name(const CompiledLimit& limit, Admission& out) const;
@@ -64,6 +73,7 @@ class Judge {
   bool shadow_;
   bool look_ = false;
   std::vector<Matched> matched_;
+  std::vector<std::size_t> early_;          // limits whose key is made of the client alone
   std::vector<ratelimit::Charge> charges_;  // of the enforced rates
   std::vector<std::size_t> charged_;        // their places in matched_
   std::vector<ratelimit::Key> keys_;        // by key slot, for this request

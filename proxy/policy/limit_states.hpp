@@ -13,9 +13,9 @@
 #include "config/diagnostics.hpp"
 #include "proxy/policy/ban_events.hpp"
 #include "proxy/policy/key_recipe.hpp"
+#include "proxy/policy/limit_tables.hpp"
 #include "ratelimit/bans.hpp"
 #include "ratelimit/key.hpp"
-#include "ratelimit/limiter.hpp"
 
 namespace sekisho::policy {
 
@@ -32,24 +32,27 @@ struct alignas(64) LimitCounts {
 
 // What a limit keeps over reloads. Immutable once made: a reload that adds or drops a table makes another
 // LimitState which shares the tables that stay, because engines of older configurations still use this one.
-struct LimitState {
+struct LimitState : LimitTables {
   std::string name;
   std::string key_recipe;                       // canonical text of its key; another recipe is another limit
   std::uint64_t salt = 0;                       // of its bans' keys: from its name
-  std::shared_ptr<ratelimit::Limiter> limiter;  // absent for `block`
-  std::shared_ptr<ratelimit::Limiter> strikes;  // present with `ban` where after > 1
-  std::uint64_t capacity = 0;
   std::shared_ptr<LimitCounts[]> counts_owner;  // lives as long as a limit of that name does
   std::span<LimitCounts> counts;                // by worker
+};
+
+// What commit() does to the tables that stay.
+struct LimitChanges {
+  std::vector<TableChange> tables;
+  ratelimit::Bans::RoomPtr bans;  // absent: as large as before
 };
 
 // The states one configuration uses, in the order of its limits.
 struct LimitSet {
   std::vector<std::shared_ptr<LimitState>> limits;
   std::shared_ptr<ratelimit::Bans> bans;
-  std::uint64_t bans_capacity = 0;  // 0: no limit of any file so far had a ban
   std::shared_ptr<BanEvents> events;
   ratelimit::KeyHasher hasher{ratelimit::Secret{}};
+  std::shared_ptr<LimitChanges> changes;  // until commit()
 };
 
 // Owns the current states and makes the next ones. Used by the control thread alone.
@@ -62,10 +65,10 @@ class LimitStates {
   static LimitSet for_checking(const config::Config& config, ratelimit::Instant now);
 
   // States for `config`: those of the same name and key recipe are taken over, new ones are made (memory
-  // taken whole, after a look at the memory limit of the cgroup). What cannot be taken over without a
-  // restart, and what does not fit, is an error. Changes nothing that is in use.
+  // taken whole, after a look at the memory limit of the cgroup). What does not fit is an error. Changes
+  // nothing that is in use.
   LimitSet prepare(const config::Config& config, ratelimit::Instant now, config::Diagnostics& diagnostics);
-  // Makes `set` the current one and bends the clocks of the limits whose rate or burst changed. Call when
+  // Makes `set` the current one and gives the limits that it takes over their new quotas and sizes. Call when
   // every engine compiled from it is ready to be handed out.
   void commit(const config::Config& config, LimitSet set, ratelimit::Instant now);
 
@@ -73,8 +76,9 @@ class LimitStates {
   // Bytes that the tables of `config` take in all.
   static std::uint64_t bytes_needed(const config::Config& config);
 
-  // Sweeps every table in turn; once a minute at the least. Ended bans become events.
-  void sweep(ratelimit::Instant now);
+  // Sweeps every table in turn; once a minute at the least. Ended bans become events. `quiet`: every worker
+  // was between two turns of its loop at some moment no earlier than this.
+  void sweep(ratelimit::Instant now, ratelimit::Instant quiet);
   // Bans set by the workers and bans ended, since the last call: the log's `ban` and `unban`.
   std::vector<BanEvent> take_ban_events() { return current_.events->take(); }
 

@@ -195,11 +195,6 @@ TEST(Errors, OfTheUpstream) {
 // Understood and checked, but refused until it is built.
 const Case not_yet[] = {
     {"fleet: {tasks: \"dns:app.local\"}", "2:16: ", "dns:NAME"},
-    {"limits: [{name: a, in_flight: 3}]", "2:20: ", "in_flight"},
-    {"limits: [{name: a, rate: 5/s, delay: 1s}]", "2:31: ", "delay"},
-    {"limits: [{name: a, rate: 5/s, on_status: [404, 5xx]}]", "2:31: ", "on_status"},
-    {"limits: [{name: a, rate: 5/s, on_status: {codes: 404, distinct: path}}]", "2:31: ", "on_status"},
-    {"limits: [{name: a, rate: 5/s, action: {tarpit: 10s}}]", "2:40: ", "tarpit"},
 };
 
 TEST(Errors, WhatIsNotBuiltYetSaysSo) {

@@ -106,7 +106,7 @@ TEST(Engine, BansAndTheirEndsBecomeEvents) {
   EXPECT_THAT(gate.states().take_ban_events(), ElementsAre(event(BanEvent::Kind::ban)));
   EXPECT_THAT(gate.states().take_ban_events(), ElementsAre());
   gate.wait(minutes(11));
-  gate.states().sweep(gate.now);
+  gate.states().sweep(gate.now, gate.now);
   EXPECT_THAT(gate.states().take_ban_events(), ElementsAre(event(BanEvent::Kind::unban)));
 }
 

@@ -74,24 +74,45 @@ TEST(LimitStates, ALimitTakenOutAndPutBackStartsAnew) {
   EXPECT_EQ(gate.passed("/", 20), 10);
 }
 
-TEST(LimitStates, AChangedCapacityNeedsARestart) {
+TEST(LimitStates, AChangedCapacityKeepsTheState) {
   Gate gate(base);
-  EXPECT_THAT(gate.reload("limits: [{name: l, rate: 10/min, capacity: 1000}]"), HasSubstr("restart"));
-  EXPECT_THAT(gate.reload("table: {capacity: 1000}\n" + std::string(base)), HasSubstr("restart"));
-  // Refused whole: nothing was forgotten or changed.
-  EXPECT_EQ(gate.passed("/", 20), 10);
-  // Another key is another limit, which may have any capacity.
-  EXPECT_EQ(gate.reload("limits: [{name: l, key: host, rate: 10/min, capacity: 1000}]"), "");
+  EXPECT_EQ(gate.passed("/", 7), 7);
+  EXPECT_EQ(gate.reload("limits: [{name: l, rate: 10/min, capacity: 1000}]"), "");
+  EXPECT_EQ(gate.passed("/", 1), 1);
+  EXPECT_EQ(gate.reload("table: {capacity: 500}\n" + std::string(base)), "");
+  EXPECT_EQ(gate.states().current().limits[0]->limiter->stats().capacity, 500U);
+  EXPECT_EQ(gate.passed("/", 20), 2);
 }
 
-TEST(LimitStates, AChangedCapacityOfTheBansNeedsARestart) {
-  const std::string limit = "limits: [{name: l, match: {paths: [/x]}, block: true, capacity: 100, ban: 1h}]";
+TEST(LimitStates, ARateFarAwayKeepsTheState) {
+  Gate gate(base);
+  EXPECT_EQ(gate.passed("/", 7), 7);
+  EXPECT_EQ(gate.reload("limits: [{name: l, rate: 10000/s, burst: 1000000}]"), "");
+  gate.send({});
+  EXPECT_EQ(gate.admission.outcome, Outcome::proxied);
+  EXPECT_EQ(gate.reload("limits: [{name: l, rate: 10/min, burst: 1000000}]"), "");
+  EXPECT_EQ(gate.reload(base), "");
+  EXPECT_EQ(gate.passed("/", 20), 2);
+}
+
+TEST(LimitStates, AChangedCapacityOfTheBansKeepsThem) {
+  const std::string limit = "limits: [{name: l, match: {paths: [/x]}, block: true, ban: 1h}]";
   Gate gate("table: {capacity: 64}\n" + limit);
   gate.get("/x");
   EXPECT_EQ(gate.get("/"), "banned by l");
-  EXPECT_THAT(gate.reload("table: {capacity: 128}\n" + limit), HasSubstr("restart"));
-  EXPECT_EQ(gate.reload("table: {capacity: 64}\n" + limit), "");
+  EXPECT_EQ(gate.reload("table: {capacity: 128}\n" + limit), "");
+  EXPECT_EQ(gate.states().current().bans->capacity(), 128U);
   EXPECT_EQ(gate.get("/"), "banned by l");
+  gate.get("/x", "198.51.100.7");
+  EXPECT_EQ(gate.get("/", "198.51.100.7"), "banned by l");
+}
+
+TEST(LimitStates, ARefusedReloadTakesNothing) {
+  Gate gate(base);
+  EXPECT_EQ(gate.passed("/", 7), 7);
+  EXPECT_NE(gate.reload("limits: [{name: l, rate: 10/min, capacity: 1000, match: {paths: ['~(']}}]"), "");
+  EXPECT_EQ(gate.states().current().limits[0]->limiter->stats().capacity, 262144U);
+  EXPECT_EQ(gate.passed("/", 20), 3);
 }
 
 TEST(LimitStates, BansSurviveReloadsAndKeepTheirLength) {
@@ -144,7 +165,7 @@ TEST(LimitStates, AnExchangeMayOutliveItsConfiguration) {
   config::Diagnostics diagnostics;
   const auto old = Engine::compile(config, gate.states().current(), 0, diagnostics);
   gate.get("/");
-  Admission admission = gate.admission;
+  Admission admission = std::move(gate.admission);
   EXPECT_EQ(gate.reload("limits: [{name: l, rate: 5/min, burst: 10}]"), "");
   old->refund(admission, gate.now);
   EXPECT_EQ(gate.passed("/", 20), 10);

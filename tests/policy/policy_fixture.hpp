@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -73,6 +74,10 @@ class Gate {
     EXPECT_EQ(problems, "");
   }
 
+  ~Gate() { admission.places.clear(); }  // before the counts that they are of
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+
   // The problems, or "".
   std::string reload(const std::string& yaml) {
     config::Diagnostics diagnostics;
@@ -86,10 +91,13 @@ class Gate {
     return "";
   }
 
-  const Admission& send(const TestRequest& request) {
-    fields_ = request.fields();
+  // What view() shows from now on.
+  void use(const TestRequest& request) {
     request_ = request;  // the admission's views look at it
     fields_ = request_.fields();
+  }
+  const Admission& send(const TestRequest& request) {
+    use(request);
     engine_->admit(view(), now, {}, admission, nullptr);
     return admission;
   }
@@ -120,8 +128,7 @@ class Gate {
     return passed(request, count);
   }
   std::string explain(const TestRequest& request) {
-    request_ = request;
-    fields_ = request_.fields();
+    use(request);
     Trace trace;
     engine_->admit(view(), now, {}, admission, &trace);
     return trace.text();
@@ -139,6 +146,21 @@ class Gate {
       }
     }
     return text;
+  }
+  // The response to the last request sent.
+  void finish(unsigned status) { engine_->finish(admission, status, now); }
+  // A request and its response.
+  std::string respond(unsigned status, std::string target, std::string peer = "203.0.113.9") {
+    std::string text = get(std::move(target), std::move(peer));
+    finish(status);
+    return text;
+  }
+  // The present engine's finish, for exchanges that outlive its configuration.
+  using Finish = std::function<void(Admission&, unsigned, ratelimit::Instant)>;
+  Finish take_engine() {
+    return
+        [engine = std::shared_ptr<Engine>(std::move(engine_))](
+            Admission& old, unsigned status, ratelimit::Instant when) { engine->finish(old, status, when); };
   }
   void wait(ratelimit::Duration time) { now += time; }
 

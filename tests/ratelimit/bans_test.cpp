@@ -43,6 +43,26 @@ TEST(Bans, ASecondBanOfABannedClientIsNone) {
   EXPECT_TRUE(bans.ban(someone, "a", "x", {1min, {}}, start + 1min));
 }
 
+TEST(Bans, AResizeKeepsThem) {
+  Bans bans(100, start);
+  ASSERT_TRUE(bans.ban(someone, "a", "x", {10min, {}}, start));
+  ASSERT_TRUE(bans.ban(other, "a", "y", {20min, {}}, start));
+  bans.resize(Bans::make_room(1000), start + 1s);
+  EXPECT_EQ(bans.capacity(), 1000U);
+  EXPECT_TRUE(bans.banned_for(someone, start + 2s));
+  EXPECT_FALSE(bans.ban(someone, "a", "x", {1h, {}}, start + 2s)) << "banned already";
+  EXPECT_EQ(bans.lift("x", start + 3s).size(), 1U);
+  EXPECT_FALSE(bans.banned_for(someone, start + 3s)) << "nor by the table of before";
+  bans.sweep(start + 4s, start + 4s);
+  EXPECT_FALSE(bans.banned_for(someone, start + 4s));
+  EXPECT_TRUE(bans.banned_for(other, start + 4s)) << "what was swept is not what still holds";
+  EXPECT_EQ(bans.list(start + 4s).size(), 1U);
+  bans.sweep(start + 21min, start + 21min);
+  bans.sweep(start + 22min, start + 22min);
+  EXPECT_TRUE(bans.ban(other, "a", "y", {1min, {}}, start + 23min));
+  EXPECT_TRUE(bans.banned_for(other, start + 23min));
+}
+
 TEST(Bans, GrowWithRepetitionUpToTheirBound) {
   Bans bans(100, start);
   const BanTerms terms{10min, 1h};

@@ -46,7 +46,7 @@ TEST_F(ChargeAll, ChargesAllOrNone) {
   EXPECT_TRUE(asked[0].decision.admitted);
   EXPECT_EQ(asked[0].decision.remaining, 96U);
   EXPECT_FALSE(asked[1].decision.admitted);
-  EXPECT_GT(asked[1].decision.retry_after, 59min);
+  EXPECT_GT(Decision(asked[1].decision).retry_after, 59min);
   EXPECT_TRUE(asked[2].decision.admitted);
 }
 

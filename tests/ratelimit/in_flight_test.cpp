@@ -58,6 +58,34 @@ TEST(InFlight, RefusesWhenFullAndReusesWhatIsIdle) {
   EXPECT_TRUE(in_flight.acquire({0, 17}, 9));
 }
 
+TEST(InFlight, AResizeGoesOnCountingWhatIsInProgress) {
+  const Instant start{std::chrono::hours(5)};
+  const auto after = [&](int seconds) { return start + std::chrono::seconds(seconds); };
+  InFlight in_flight(100);
+  std::vector<Lease> leases;
+  for (int at = 0; at < 2; ++at) leases.push_back(*in_flight.acquire(someone, 3));
+  in_flight.resize(InFlight::make_room(1000), start);
+  EXPECT_EQ(in_flight.capacity(), 1000U);
+  EXPECT_EQ(in_flight.count(someone), 2U);
+  leases.push_back(*in_flight.acquire(someone, 3));
+  EXPECT_FALSE(in_flight.acquire(someone, 3));
+  in_flight.sweep(after(1), after(1));
+  leases.erase(leases.begin());
+  EXPECT_EQ(in_flight.count(someone), 2U) << "a place of before was given back";
+  in_flight.sweep(after(2), after(2));
+  leases.erase(leases.begin());
+  EXPECT_EQ(in_flight.count(someone), 1U);
+  in_flight.resize(InFlight::make_room(10), after(3));
+  in_flight.sweep(after(4), after(4));  // of three tables the oldest is empty
+  in_flight.sweep(after(5), after(5));
+  EXPECT_EQ(in_flight.count(someone), 1U);
+  leases.clear();
+  EXPECT_EQ(in_flight.count(someone), 0U);
+  in_flight.sweep(after(6), after(6));
+  in_flight.sweep(after(7), after(7));
+  EXPECT_TRUE(in_flight.acquire(someone, 1));
+}
+
 TEST(InFlight, ThreadsNeverExceedTheBoundAndLeaveNothing) {
   constexpr std::uint64_t keys = 12;
   constexpr int most = 3;

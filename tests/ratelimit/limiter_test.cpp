@@ -92,7 +92,7 @@ TEST(Limiter, RescaleKeepsEveryBucketsTokens) {
   Limiter limiter({10, 1s, 10}, 100, start);
   admitted(limiter, someone, start, 8);
   const Quota slow{1, 10s, 10};
-  ASSERT_TRUE(limiter.can_rescale(slow));
+  ASSERT_FALSE(limiter.needs_room(slow, 100));
   limiter.rescale(slow, start + 500ms);
   EXPECT_EQ(limiter.quota(), slow);
   EXPECT_EQ(limiter.peek(someone, start + 501ms).remaining, 6U)
@@ -102,7 +102,7 @@ TEST(Limiter, RescaleKeepsEveryBucketsTokens) {
   EXPECT_EQ(admitted(limiter, someone, start + 11s, 50), 1);
   limiter.rescale({100, 1s, 2}, start + 11s);
   EXPECT_EQ(admitted(limiter, someone, start + 11s, 50), 0);
-  EXPECT_EQ(limiter.peek(someone, start + 11s).burst, 2U);
+  EXPECT_EQ(Decision(limiter.peek(someone, start + 11s)).burst, 2U);
   EXPECT_EQ(admitted(limiter, someone, start + 11s + 200ms, 50), 2);
 }
 
@@ -119,14 +119,48 @@ TEST(Limiter, AShrunkBurstDrainsAndAGrownOneIsThereAtOnce) {
   EXPECT_EQ(admitted(limiter, someone, start, 100), 20);
 }
 
-TEST(Limiter, RescaleRefusesWhatTheUnitsCannotHold) {
+TEST(Limiter, KnowsWhatNeedsAnotherTable) {
   const Limiter limiter({1000, 1s, 1000}, 100, start);
-  EXPECT_TRUE(limiter.can_rescale({100'000, 1s, 100'000}));
-  EXPECT_FALSE(limiter.can_rescale({10'000'000, 1s, 1000}));
-  EXPECT_FALSE(limiter.can_rescale({1000, 1s, 1'000'000'000}));
-  EXPECT_FALSE(limiter.can_rescale({0, 1s, 1}));
+  EXPECT_FALSE(limiter.needs_room({100'000, 1s, 100'000}, 100));
+  EXPECT_TRUE(limiter.needs_room({10'000'000, 1s, 1000}, 100));
+  EXPECT_TRUE(limiter.needs_room({1000, 1s, 1'000'000'000}, 100));
+  EXPECT_TRUE(limiter.needs_room({1000, 1s, 1000}, 101));
+  EXPECT_FALSE(Limiter::representable({0, 1s, 1}));
   EXPECT_TRUE(Limiter::representable({10'000'000, 1s, 1000}));
   EXPECT_FALSE(Limiter::representable({100'000'000, 1s, 1000}));
+}
+
+TEST(Limiter, ARequestBeyondTheBurstWaitsForItsTurn) {
+  Limiter limiter({10, 1s, 5, 300ms}, 100, start);
+  for (int at = 0; at < 5; ++at) EXPECT_EQ(Decision(limiter.charge(someone, start)).wait, 0ns);
+  for (int at = 1; at <= 3; ++at) {
+    const Verdict verdict = limiter.charge(someone, start);
+    EXPECT_TRUE(verdict.admitted && verdict.waits());
+    EXPECT_EQ(verdict.remaining, 0U);
+    const Decision decision = verdict;
+    EXPECT_GE(decision.wait, 100ms * at);
+    EXPECT_LT(decision.wait, 100ms * at + 1ms);
+    EXPECT_EQ(decision.retry_after, 0ns);
+  }
+  const Decision refused = limiter.charge(someone, start);
+  EXPECT_FALSE(refused.admitted);
+  EXPECT_EQ(refused.wait, 0ns);
+  EXPECT_GE(refused.retry_after, 100ms) << "then it would wait 300 ms";
+  EXPECT_LT(refused.retry_after, 101ms);
+  EXPECT_FALSE(limiter.peek(someone, start + refused.retry_after - 1ns).admitted);
+  EXPECT_TRUE(limiter.peek(someone, start + refused.retry_after).admitted);
+  EXPECT_EQ(admitted(limiter, someone, start + 1s, 50), 10) << "one by one as they come back";
+}
+
+TEST(Limiter, AnOverdraftStopsAtAnotherBurst) {
+  Limiter limiter({1, 1s, 3}, 100, start);
+  for (int at = 0; at < 50; ++at) limiter.overdraw(someone, start);
+  const Decision refused = limiter.peek(someone, start);
+  EXPECT_FALSE(refused.admitted);
+  EXPECT_GE(refused.retry_after, 4s);
+  EXPECT_LT(refused.retry_after, 4001ms);
+  EXPECT_EQ(admitted(limiter, someone, start + 3900ms, 9), 0);
+  EXPECT_EQ(admitted(limiter, someone, start + 6001ms, 9), 3);
 }
 
 TEST(Limiter, TwoTurnsOfTheClockForgetNoDebtAndInventNone) {

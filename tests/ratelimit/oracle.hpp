@@ -9,6 +9,10 @@ namespace sekisho::test {
 // Stamps are readings of the limit's clock.
 class Oracle {
  public:
+  Oracle() = default;
+  // One that owes `debt` at the reading 0.
+  explicit Oracle(std::int64_t debt) : full_at_(debt > 0 ? debt : INT64_MIN / 2) {}
+
   bool charge(std::int64_t now, std::int64_t cost, std::int64_t burst) {
     if (debt(now) + cost > burst) return false;
     full_at_ = std::max(full_at_, now) + cost;

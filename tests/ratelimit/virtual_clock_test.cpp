@@ -88,8 +88,11 @@ TEST(VirtualClock, BoundsTheRatesAndBurstsThatItCanHold) {
   EXPECT_TRUE(VirtualClock::fits({1U << 26, 1s, 1}, 0));
   EXPECT_FALSE(VirtualClock::fits({(1U << 26) + 1, 1s, 1}, 0));
   EXPECT_FALSE(VirtualClock::fits({1U << 26, 1s, 1}, 1));
-  EXPECT_TRUE(VirtualClock::fits({1, 1s, std::uint64_t{1} << 32}, 1));
-  EXPECT_FALSE(VirtualClock::fits({1, 1s, (std::uint64_t{1} << 32) + 1}, 1));
+  EXPECT_TRUE(VirtualClock::fits({1, 1s, std::uint64_t{1} << 31}, 1)) << "and as much again, overdrawn";
+  EXPECT_FALSE(VirtualClock::fits({1, 1s, (std::uint64_t{1} << 31) + 1}, 1));
+  EXPECT_TRUE(VirtualClock::fits({1000, 1s, 1, 3600s}, 1)) << "a wait is a debt like any other";
+  EXPECT_FALSE(VirtualClock::fits({1000, 1s, 1, 3600s}, 16));
+  EXPECT_FALSE(VirtualClock::fits({1, 1s, 1, -1s}, 0));
   EXPECT_FALSE(VirtualClock::fits({~std::uint64_t{0}, 1ns, 1}, 16));
   EXPECT_FALSE(VirtualClock::fits({1, Duration::max(), 2}, 0)) << "it would never fill";
 }
