@@ -18,6 +18,8 @@ class EventsTest(unittest.TestCase):
 
     def test_connections_refused_at_the_bound_are_told_once(self):
         sekisho = self.start("client: {max_connections: 5}\n")
+        # Connections are accepted in order: with this one answered, none that saw it start can come later.
+        self.assertEqual(fetch(sekisho.address, "/").status, 200)
         wait_until(lambda: sekisho.metric("sekisho_client_connections") == 0, "those that saw it start are gone")
         for _ in range(20):
             self.enterContext(connect(sekisho.address))

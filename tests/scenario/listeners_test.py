@@ -246,6 +246,7 @@ class FullListenerTest(ListenersTest):
     def full(self, most):
         """The proxy with `most` connections, and all of them taken."""
         sekisho = self.start(settings=f"client: {{max_connections: {most}}}\n").wait_upstream()
+        self.assertEqual(fetch(sekisho.address, "/").status, 200)  # accepted after all that saw it start
         wait_until(lambda: sekisho.metric("sekisho_client_connections") == 0, "those that saw it start are gone")
         for _ in range(most):
             client = self.enterContext(Client(sekisho.address))
@@ -268,7 +269,7 @@ class FullListenerTest(ListenersTest):
             early.send(50000 * b"x")
             self.assertEqual([client.socket.recv(1) for client in (early, silent)], [b"", b""])
         wait_until(lambda: sekisho.metric("sekisho_connections_refused_total") == 2, "both are counted")
-        self.assertEqual(sekisho.metric("sekisho_requests_total", outcome="proxied"), 3)
+        self.assertEqual(sekisho.metric("sekisho_requests_total", outcome="proxied"), 4)
 
     def test_a_flood_holds_no_more_than_a_few_descriptors(self):
         sekisho = self.full(3)
