@@ -90,13 +90,6 @@ Duration time_for(const ratelimit::Quota& quota, std::uint64_t tokens) {
   return Duration(static_cast<Duration::rep>(std::min<Wide>(time, Duration::max().count())));
 }
 
-// What comes back within `time`, rounded down.
-std::uint64_t tokens_within(Duration time, const ratelimit::Quota& quota) {
-  __extension__ using Wide = unsigned __int128;
-  return static_cast<std::uint64_t>(static_cast<Wide>(time.count()) * quota.count /
-                                    static_cast<Wide>(quota.period.count()));
-}
-
 // What a token stands for.
 std::string allowance(const Limit& limit, std::uint64_t count) {
   if (limit.on_status.codes.empty()) return "make " + requests(count);
@@ -134,9 +127,8 @@ void describe_rate(const Limit& limit, const Fleet& fleet, std::string& out) {
                      allowance(limit, quota.burst), about(interval), rate.count, duration_text(quota.period));
   describe_late(limit, out);
   describe_delay(limit, out);
-  const std::uint64_t waiting = tokens_within(limit.delay, quota);
   out += fmt::format("  The most in any {}: {}.\n", duration_text(quota.period),
-                     limit.on_status.codes.empty() ? requests(quota.burst + waiting + quota.count)
+                     limit.on_status.codes.empty() ? requests(quota.burst + quota.count)
                                                    : fmt::format("{} of them, and those that were under way",
                                                                  quota.burst + quota.count));
   const bool banned_at_once = limit.ban && limit.ban->after == 1 && !limit.shadow;

@@ -62,6 +62,11 @@ class Bans::Impl {
 
   bool any() const { return any_.load(std::memory_order_relaxed); }
 
+  void prefetch(Key key) const {
+    const Table<StdAtomics>& table = present().table;
+    table.prefetch(table.place(key));
+  }
+
   std::optional<Duration> banned_for(Key key, Instant now) const {
     const std::optional<std::uint64_t> value = present().find(key);
     const std::uint64_t debt = value ? Gcra::debt(*value, stamp(now)) : 0;
@@ -210,6 +215,9 @@ void Bans::resize(RoomPtr room, Instant now) {
   impl_->resize(std::move(room->table), now);
 }
 
+void Bans::prefetch(Key key) const {
+  impl_->prefetch(key);
+}
 bool Bans::any() const {
   return impl_->any();
 }

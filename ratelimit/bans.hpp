@@ -30,8 +30,8 @@ struct BanEntry {
   unsigned repetition = 1;
 };
 
-// banned_for and any are lock-free and allocate nothing; the rest is cold and takes a mutex. A ban's length
-// is fixed when it is set and survives reloads. Thread-safe.
+// banned_for, prefetch and any are lock-free and allocate nothing; the rest is cold and takes a mutex. A
+// ban's length is fixed when it is set and survives reloads. Thread-safe.
 class Bans {
  public:
   static constexpr std::size_t max_listed = 65536;  // bans beyond that hold but are not listed
@@ -55,6 +55,8 @@ class Bans {
 
   // True while any ban may be in force: one relaxed load, to skip the look-ups of a quiet site.
   bool any() const;
+  // Asks the processor for the key's two lines.
+  void prefetch(Key key) const;
   // What is left of the key's ban; nullopt when it has none. `key` must be salted by the limit.
   std::optional<Duration> banned_for(Key key, Instant now) const;
   // Bans the key, unless it is banned already (then returns nullopt: another worker was first). Returns the

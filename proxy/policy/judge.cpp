@@ -16,7 +16,9 @@ Judge::Judge(std::span<const CompiledLimit> limits, const LimitSet& states, unsi
   for (const CompiledLimit& limit : limits_) slots = std::max(slots, limit.key_slot + 1);
   for (std::size_t i = 0; i < limits_.size(); ++i) {
     if (limits_[i].rated() && limits_[i].key.client_only()) early_.push_back(i);
+    if (limits_[i].banned && limits_[i].banned->client_only()) early_bans_.push_back(i);
   }
+  ban_keys_.resize(limits_.size());
   keys_.resize(slots);
   has_key_.resize(slots);
   matched_.reserve(limits_.size());
@@ -40,7 +42,9 @@ void Judge::name(const CompiledLimit& limit, Admission& out) const {
 bool Judge::banned(const CompiledLimit& limit, const KeySource& source, ratelimit::Instant now,
                    Admission& out) {
   if (!limit.banned) return false;
-  const ratelimit::Key key = limit.banned->key(source, states_.hasher, limit.state->salt);
+  const bool had = has_ban_keys_ && limit.banned->client_only();
+  const ratelimit::Key key =
+      had ? ban_keys_[static_cast<std::size_t>(&limit - limits_.data())] : ban_key_of(limit, source);
   const std::optional<ratelimit::Duration> left = states_.bans->banned_for(key, now);
   if (!left) return false;
   if (shadow_) {
@@ -66,6 +70,17 @@ void Judge::begin(const KeySource& source) {
   std::fill(has_key_.begin(), has_key_.end(), false);
   for (const std::size_t index : early_)
     limits_[index].state->limiter->prefetch(key_of(limits_[index], source));
+  has_ban_keys_ = states_.bans->any();
+  if (!has_ban_keys_) return;
+  for (const std::size_t index : early_bans_) {
+    ban_keys_[index] = ban_key_of(limits_[index], source);
+    states_.bans->prefetch(ban_keys_[index]);
+  }
+}
+
+// Each limit's bans are its own.
+ratelimit::Key Judge::ban_key_of(const CompiledLimit& limit, const KeySource& source) const {
+  return limit.banned->key(source, states_.hasher, limit.state->salt);
 }
 
 // The limits that one request matches may have read its path differently; what else keys are made of is the
@@ -206,7 +221,7 @@ void Judge::strike(const Matched& matched, KeySource source, ratelimit::Instant 
   }
   text_.clear();
   limit.banned->append_text(source, states_.hasher, text_);
-  const ratelimit::Key key = limit.banned->key(source, states_.hasher, limit.state->salt);
+  const ratelimit::Key key = ban_key_of(limit, source);
   std::optional<ratelimit::BanEntry> set =
       states_.bans->ban(key, limit.source->name.value, text_, limit.terms, now);
   if (!set) return;

@@ -53,6 +53,7 @@ class Judge {
 
  private:
   const ratelimit::Key& key_of(const CompiledLimit& limit, const KeySource& source);
+  ratelimit::Key ban_key_of(const CompiledLimit& limit, const KeySource& source) const;
   void look(Matched& matched, ratelimit::Instant now) const;
   bool take_place(Matched& matched, Admission& out) const;
   bool take_places(Admission& out);
@@ -73,7 +74,10 @@ class Judge {
   bool shadow_;
   bool look_ = false;
   std::vector<Matched> matched_;
-  std::vector<std::size_t> early_;          // limits whose key is made of the client alone
+  std::vector<std::size_t> early_;        // limits whose key is made of the client alone
+  std::vector<std::size_t> early_bans_;   // limits whose ban's key is
+  std::vector<ratelimit::Key> ban_keys_;  // of those, by limit, for this request
+  bool has_ban_keys_ = false;
   std::vector<ratelimit::Charge> charges_;  // of the enforced rates
   std::vector<std::size_t> charged_;        // their places in matched_
   std::vector<ratelimit::Key> keys_;        // by key slot, for this request

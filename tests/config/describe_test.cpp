@@ -8,6 +8,7 @@
 namespace sekisho::config {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -109,6 +110,24 @@ TEST(Describe, Memory) {
   EXPECT_THAT(describe_memory(*loaded.config, 8 * MiB),
               testing::AllOf(HasSubstr("8.0 MiB for the tables"), HasSubstr("128.0 MiB for buffers"),
                              HasSubstr("136.0 MiB in all"), HasSubstr("up to 64 KiB more")));
+}
+
+TEST(Describe, WhatWaitsIsCountedOrIsInProgress) {
+  EXPECT_THAT(described("limits: [{name: a, rate: 2/s, burst: 1, delay: 5s}]"),
+              HasSubstr("  Above that a request waits for its turn, up to 5s, and is refused only then.\n"
+                        "  The most in any 1s: 3 requests.\n"));
+  EXPECT_THAT(
+      described("limits: [{name: a, rate: 20/min, on_status: {codes: [404, 5xx], distinct: path}}]"),
+      AllOf(HasSubstr("  Each client_ip may get 20 responses with 404 or 5xx, each of another path, at once, "
+                      "and then one every 3s (20 in 1min).\n"),
+            HasSubstr("who has none left is refused, whatever the request is for. A path is charged once "
+                      "in 1min.\n")));
+  EXPECT_THAT(
+      described("limits: [{name: a, key: global, in_flight: 3, action: 503}]"),
+      HasSubstr("  All clients together may have 3 requests in progress at once; one more is refused with "
+                "503.\n"));
+  EXPECT_THAT(described("limits: [{name: a, rate: 1/s, action: {tarpit: 10s}}]"),
+              HasSubstr("refused (with 429 after 10s)"));
 }
 
 }  // namespace
