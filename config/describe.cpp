@@ -119,6 +119,32 @@ void describe_in_flight(const Limit& limit, std::string& out) {
                      requests(limit.in_flight), answer(limit));
 }
 
+// What the numbers before are a share of. `fleet.tasks` is 0 where its name was not answered for.
+void describe_share(const Fleet& fleet, const Rate& rate, std::uint64_t burst, std::string& out) {
+  if (fleet.tasks == 0) {
+    out += fmt::format(
+        "  These are the numbers of one task alone: while running they are divided by the addresses of {}, "
+        "which are looked up then and could not be now.\n",
+        fleet.dns_name);
+    return;
+  }
+  if (fleet.dns_name.empty()) {
+    if (fleet.tasks == 1) return;
+    out += fmt::format("  That is one task's share of {}", fleet.tasks);
+  } else {
+    out += fmt::format("  That is one task's share, divided by the addresses of {}, now {}", fleet.dns_name,
+                       fleet.tasks);
+  }
+  if (fleet.tasks > 1) {
+    const std::uint64_t at_once = burst * fleet.tasks;
+    const std::string period = duration_text(rate.period);
+    out +=
+        fmt::format("; the {} tasks together allow {} at once and {} in {} after that, at most {} in any {}",
+                    fleet.tasks, at_once, rate.count, period, at_once + rate.count, period);
+  }
+  out += ".\n";
+}
+
 void describe_rate(const Limit& limit, const Fleet& fleet, std::string& out) {
   const ratelimit::Quota quota = quota_on_one_task(limit, fleet);
   const Rate& rate = limit.rate->value;
@@ -138,15 +164,7 @@ void describe_rate(const Limit& limit, const Fleet& fleet, std::string& out) {
              : fmt::format("  Who is refused (with {}) may return after {} at most;", answer(limit),
                            about(interval));
   out += fmt::format(" after {} without a request all {} are there again.\n", about(whole), quota.burst);
-  if (fleet.tasks > 1 && !limit.per_task) {
-    const std::uint64_t at_once = quota.burst * fleet.tasks;
-    const std::string period = duration_text(rate.period);
-    out += fmt::format(
-        "  That is one task's share of {}; the {} tasks together allow {} at once and {} in {} after that, "
-        "at most "
-        "{} in any {}.\n",
-        fleet.tasks, fleet.tasks, at_once, rate.count, period, at_once + rate.count, period);
-  }
+  if (!limit.per_task) describe_share(fleet, rate, quota.burst, out);
 }
 
 void describe_ban(const Limit& limit, std::string& out) {
@@ -167,12 +185,14 @@ void describe_ban(const Limit& limit, std::string& out) {
 
 }  // namespace
 
-std::string describe_limits(const Config& config) {
+std::string describe_limits(const Config& config, std::optional<std::uint64_t> counted) {
   std::string out;
+  Fleet fleet = config.fleet;
+  if (!fleet.dns_name.empty()) fleet.tasks = counted.value_or(0);
   for (const Limit& limit : config.limits) {
     out += fmt::format("limit {}: {}\n", limit.name.value, what(limit.match));
     if (limit.block) out += fmt::format("  Every one of them is refused with {}.\n", answer(limit));
-    if (limit.rate) describe_rate(limit, config.fleet, out);
+    if (limit.rate) describe_rate(limit, fleet, out);
     describe_in_flight(limit, out);
     if (limit.ban) describe_ban(limit, out);
     if (limit.shadow || config.shadow) {

@@ -12,16 +12,6 @@
 namespace sekisho::config {
 namespace {
 
-// A name that a resolver may be asked for (RFC 1123 labels; `_` is common inside containers' networks).
-bool is_host_name(std::string_view text) {
-  if (text.empty() || text.size() > 253 || text.front() == '-' || text.front() == '.') return false;
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.' || c == '_';
-  };
-  return std::all_of(text.begin(), text.end(), allowed) && text.find("..") == std::string_view::npos;
-}
-
 bool looks_numeric(std::string_view text) {
   return text.find_first_not_of("0123456789.") == std::string_view::npos;
 }
@@ -47,6 +37,17 @@ bool takes(const IpAddress& a, const IpAddress& b) {
 }
 
 }  // namespace
+
+// RFC 1123 labels; `_` is common inside containers' networks.
+bool is_host_name(std::string_view text) {
+  if (text.empty() || text.size() > 253 || text.front() == '-' || text.front() == '.') return false;
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_';
+  };
+  return std::all_of(text.begin(), text.end(), allowed) && text.find("..") == std::string_view::npos &&
+         !looks_numeric(text);
+}
 
 std::optional<Endpoint> parse_endpoint(std::string_view text, EndpointUse use, Mark mark,
                                        std::string& problem) {

@@ -18,6 +18,9 @@ enum class EndpointUse : std::uint8_t {
 std::optional<Endpoint> parse_endpoint(std::string_view text, EndpointUse use, Mark mark,
                                        std::string& problem);
 
+// A name that a resolver may be asked for, and no address.
+bool is_host_name(std::string_view text);
+
 // Whether only one of the two can be listened on: 0.0.0.0 takes a port of every IPv4 address, [::] of every
 // address. Never so for port 0.
 bool overlap(const Endpoint& a, const Endpoint& b);

@@ -73,6 +73,8 @@ void compare(const Config& config, const Judged& outer_limit, const Judged& inne
     return;
   }
   if (!wide.rate || !same_key(wide, narrow)) return;
+  // How much smaller a task's share is than a limit that stays whole, only the running proxy knows.
+  if (!config.fleet.dns_name.empty() && wide.per_task && !narrow.per_task) return;
   const auto outer = quota_on_one_task(wide, config.fleet);
   const auto inner = quota_on_one_task(narrow, config.fleet);
   if (!not_faster(outer, inner)) return;

@@ -11,10 +11,6 @@
 
 namespace sekisho::config {
 
-void Context::not_supported_yet(Mark mark, std::string_view what) {
-  error(mark, fmt::format("{} is not supported yet", what));
-}
-
 std::optional<std::string> Context::read_named_file(Mark mark, std::string_view path, std::size_t most) {
   if (path.empty()) {
     error(mark, "file: needs a path");

@@ -22,8 +22,6 @@ struct Context {
   std::filesystem::path directory;  // `file:` entries are relative to it
 
   void error(Mark mark, std::string message) { diagnostics.error(mark, std::move(message)); }
-  // For what is understood and checked, but not built yet.
-  void not_supported_yet(Mark mark, std::string_view what);
   // A file that the configuration names, relative to `directory`; nullopt after a report at `mark`.
   std::optional<std::string> read_named_file(Mark mark, std::string_view path, std::size_t most);
 };

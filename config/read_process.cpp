@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "config/endpoint.hpp"
 #include "config/scalars.hpp"
 #include "config/sections.hpp"
 #include "config/spelling.hpp"
@@ -94,8 +95,12 @@ void read_fleet(Context& context, const Tree& tree, Fleet& fleet) {
   const Tree* tasks = reader.find("tasks");
   if (tasks != nullptr && tasks->kind == Tree::Kind::scalar && tasks->text.starts_with("dns:")) {
     fleet.dns_name = tasks->text.substr(4);
-    if (fleet.dns_name.empty()) context.error(tasks->mark, "tasks: dns: needs a name");
-    context.not_supported_yet(tasks->mark, "tasks: dns:NAME");
+    if (!is_host_name(fleet.dns_name)) {
+      context.error(tasks->mark,
+                    fmt::format("tasks: {}: a name alone, without a port, must follow dns:, such as "
+                                "dns:app.internal; its addresses are counted",
+                                tasks->text));
+    }
   } else if (tasks != nullptr) {
     reader.count("tasks", fleet.tasks, 1, 10'000);
   }

@@ -4,12 +4,15 @@
 
 #include <chrono>
 #include <cstdio>
+#include <optional>
 
 #include "config/describe.hpp"
 #include "config/warnings.hpp"
+#include "proxy/name_lookup.hpp"
 #include "proxy/policy/engine.hpp"
 #include "proxy/policy/limit_states.hpp"
 #include "proxy/policy/range_age.hpp"
+#include "proxy/task_count.hpp"
 #include "proxy/tls_contexts.hpp"
 
 namespace sekisho {
@@ -34,6 +37,15 @@ void add_tls_problems(config::Loaded& loaded) {
   loaded.diagnostics.append(found);
 }
 
+// The tasks that the fleet's name stands for, where that is known without delay.
+std::optional<std::uint64_t> tasks_now(const config::Fleet& fleet) {
+  constexpr auto patience = std::chrono::milliseconds(500);
+  if (fleet.dns_name.empty()) return std::nullopt;
+  const auto found = proxy::wait_for_names({{fleet.dns_name, 0, proxy::WantedAddresses::all}}, patience);
+  const std::uint64_t tasks = proxy::tasks_behind(found.front().endpoints);
+  return tasks == 0 ? std::nullopt : std::optional(tasks);
+}
+
 }  // namespace
 
 int check_command(const std::string& source, bool strict) {
@@ -53,7 +65,7 @@ int check_command(const std::string& source, bool strict) {
   }
   if (loaded.config) {
     const std::uint64_t tables = policy::LimitStates::bytes_needed(*loaded.config);
-    fmt::print(stdout, "{}{}", config::describe_limits(*loaded.config),
+    fmt::print(stdout, "{}{}", config::describe_limits(*loaded.config, tasks_now(loaded.config->fleet)),
                config::describe_memory(*loaded.config, tables));
   }
   std::fflush(stdout);

@@ -17,6 +17,7 @@
 #include "proxy/admin_server.hpp"
 #include "proxy/diagnostic_log.hpp"
 #include "proxy/drain.hpp"
+#include "proxy/fleet_watch.hpp"
 #include "proxy/memory_return.hpp"
 #include "proxy/metrics.hpp"
 #include "proxy/process_signals.hpp"
@@ -72,6 +73,7 @@ class Control : public AdminBackend {
     if (config.metrics)
       metrics_server_.emplace(io_, *config.metrics, AdminScope::metrics_only, std::string(), *this);
     health_.watch(config, running_.upstreams());
+    fleet_.watch(config.fleet, states_.tasks());
     wait_for_addresses();
     std::vector<Counters*> counters;
     for (unsigned i = 0; i < workers; ++i) counters.push_back(&server_->counters(i));
@@ -93,6 +95,7 @@ class Control : public AdminBackend {
       return {false, "the process is ending"};
     }
     const bool done = running_.reload(*server_, *access_log_, health_);
+    fleet_.watch(running_.config().fleet, states_.tasks());
     return {done, done ? "every worker took up the configuration" : running_.status().last_problems};
   }
 
@@ -132,6 +135,8 @@ class Control : public AdminBackend {
     sources.limits = &states_.current();
     sources.upstreams = &running_.upstreams();
     sources.reloads = &running_.status();
+    sources.tasks = states_.tasks();
+    sources.fleet = fleet_.status();
     return status_json(sources);
   }
 
@@ -186,7 +191,7 @@ class Control : public AdminBackend {
     return sources;
   }
 
-  // A server's name is looked up before the first request can come, for as long as that is quick.
+  // Names are looked up before the first request can come, for as long as that is quick.
   void wait_for_addresses() {
     const auto deadline = Clock::now() + look_up_patience;
     const auto unknown = [this] {
@@ -197,8 +202,19 @@ class Control : public AdminBackend {
       }
       return false;
     };
-    while (unknown() && Clock::now() < deadline) {
+    while ((unknown() || fleet_.is_waiting()) && Clock::now() < deadline) {
       io_.run_one_until(deadline);
+    }
+  }
+
+  void share_among(std::uint64_t tasks) {
+    for (const std::string& limit : states_.share_among(tasks, running_.config(), Clock::now())) {
+      log_event(
+          LogLevel::error, "fleet",
+          fmt::format("limit {} keeps the share it had: that of {} tasks is out of the range that it can "
+                      "count exactly",
+                      limit, tasks),
+          {{"limit", limit}, {"tasks", tasks}});
     }
   }
 
@@ -334,6 +350,7 @@ class Control : public AdminBackend {
   std::optional<MemoryReturn> memory_return_;
   std::optional<AdminServer> admin_, metrics_server_;
   HealthChecker health_{io_};
+  FleetWatch fleet_{io_, [this](std::uint64_t tasks) { share_among(tasks); }};
   std::optional<Drain> drain_;
   int exit_status_ = 0;
 };

@@ -16,13 +16,13 @@ namespace {
 
 namespace asio = boost::asio;
 
-NameLookup ask_resolver(const std::string& host, std::uint16_t port) {
+NameLookup ask_resolver(const NameToFind& name) {
   NameLookup result;
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_ADDRCONFIG;
+  hints.ai_flags = name.wanted == WantedAddresses::reachable ? AI_ADDRCONFIG : 0;
   addrinfo* found = nullptr;
-  if (const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
+  if (const int error = ::getaddrinfo(name.host.c_str(), std::to_string(name.port).c_str(), &hints, &found);
       error != 0) {
     result.problem = ::gai_strerror(error);
     result.temporary = error == EAI_AGAIN || error == EAI_SYSTEM || error == EAI_MEMORY;
@@ -42,13 +42,13 @@ struct Pending {
 
 // getaddrinfo knows no time limit: it runs in a thread of its own, whose result may come too late for
 // anybody.
-std::shared_ptr<Pending> start_look_up(const std::string& host, std::uint16_t port) {
+std::shared_ptr<Pending> start_look_up(const NameToFind& name) {
   auto pending = std::make_shared<Pending>();
-  std::thread([pending, host, port] {
+  std::thread([pending, name] {
     sigset_t all;
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
-    pending->result = ask_resolver(host, port);
+    pending->result = ask_resolver(name);
     pending->done.store(true, std::memory_order_release);
   }).detach();
   return pending;
@@ -65,9 +65,10 @@ constexpr auto look_every = std::chrono::milliseconds(20);
 
 }  // namespace
 
-asio::awaitable<NameLookup> look_up_name(std::string host, std::uint16_t port, asio::steady_timer& timer) {
+asio::awaitable<NameLookup> look_up_name(std::string host, std::uint16_t port, asio::steady_timer& timer,
+                                         WantedAddresses wanted) {
   constexpr auto patience = std::chrono::seconds(10);
-  const auto pending = start_look_up(host, port);
+  const auto pending = start_look_up({std::move(host), port, wanted});
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (!pending->done.load(std::memory_order_acquire)) {
     if (std::chrono::steady_clock::now() > deadline) co_return no_answer("the resolver does not answer");
@@ -82,7 +83,7 @@ std::vector<NameLookup> wait_for_names(const std::vector<NameToFind>& names,
                                        std::chrono::milliseconds patience) {
   std::vector<std::shared_ptr<Pending>> all;
   all.reserve(names.size());
-  for (const NameToFind& name : names) all.push_back(start_look_up(name.host, name.port));
+  for (const NameToFind& name : names) all.push_back(start_look_up(name));
   const auto deadline = std::chrono::steady_clock::now() + patience;
   std::vector<NameLookup> found;
   found.reserve(all.size());

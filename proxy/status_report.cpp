@@ -37,6 +37,13 @@ void write_tables(JsonWriter& json, const StatusSources& sources) {
   json.end_array();
 }
 
+void write_fleet(JsonWriter& json, std::uint64_t tasks, const FleetStatus& fleet) {
+  json.key("fleet").begin_object().member("tasks", tasks);
+  if (!fleet.name.empty())
+    json.member("name", fleet.name).member("counted", fleet.counted).member("problem", fleet.problem);
+  json.end_object();
+}
+
 // As `sekisho explain` numbers the routes; one without servers of its own shares the top-level upstream.
 std::string name_of(const Upstream& upstream, const Upstreams& all) {
   if (all.routes.back().get() == &upstream) return "the top-level upstream";
@@ -82,6 +89,7 @@ std::string status_json(const StatusSources& sources) {
   }
   json.end_array().member("open_connections", sources.open_connections);
   write_reload(json, *sources.reloads);
+  write_fleet(json, sources.tasks, sources.fleet);
   write_tables(json, sources);
   write_upstreams(json, *sources.upstreams);
   return json.end_object().take();

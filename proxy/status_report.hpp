@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config/config.hpp"
+#include "proxy/fleet_watch.hpp"
 #include "proxy/policy/limit_states.hpp"
 #include "proxy/reload_status.hpp"
 #include "proxy/upstreams.hpp"
@@ -25,6 +26,8 @@ struct StatusSources {
   const policy::LimitSet* limits = nullptr;
   const Upstreams* upstreams = nullptr;
   const ReloadStatus* reloads = nullptr;
+  std::uint64_t tasks = 1;  // in force
+  FleetStatus fleet;
   ratelimit::Instant now;
 };
 

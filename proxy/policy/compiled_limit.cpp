@@ -38,6 +38,10 @@ std::bitset<600> statuses_of(const config::OnStatus& on_status) {
 
 }  // namespace
 
+std::uint64_t CompiledLimit::policy_window() const {
+  return window_of(state->limiter->quota());
+}
+
 std::vector<CompiledLimit> compile_limits(const config::Config& config, const LimitSet& states,
                                           config::Diagnostics& diagnostics) {
   std::vector<CompiledLimit> limits;
@@ -51,8 +55,7 @@ std::vector<CompiledLimit> compile_limits(const config::Config& config, const Li
     if (!key || i >= states.limits.size()) continue;
 
     CompiledLimit limit{&source, states.limits[i], i,  std::move(match),  *std::move(key),
-                        0,       std::nullopt,     {}, action_of(source), 0,
-                        {}};
+                        0,       std::nullopt,     {}, action_of(source), {}};
     limit.key_slot = slots.try_emplace(limit.key.canonical(), slots.size()).first->second;
     if (source.ban && !source.shadow) {
       limit.banned = limit.key.ban_recipe();
@@ -60,7 +63,6 @@ std::vector<CompiledLimit> compile_limits(const config::Config& config, const Li
     }
     // Codes that are none have their error already.
     if (!diagnostics.has_errors()) limit.statuses = statuses_of(source.on_status);
-    if (limit.rated()) limit.policy_window = window_of(config::quota_on_one_task(source, config.fleet));
     limits.push_back(std::move(limit));
   }
   return limits;

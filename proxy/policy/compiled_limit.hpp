@@ -28,8 +28,11 @@ struct CompiledLimit {
   std::optional<KeyRecipe> banned;  // whom its ban refuses; absent without ban, and in its own shadow
   ratelimit::BanTerms terms;
   config::Action action;
-  std::uint64_t policy_window = 0;  // RateLimit-Policy's w
-  std::bitset<600> statuses;        // of on_status: a response with one of these is charged, and no other
+  std::bitset<600> statuses;  // of on_status: a response with one of these is charged, and no other
+
+  // RateLimit-Policy's w: seconds from empty to full, rounded up; of the quota in force, which may change
+  // while this limit serves. Requires rated().
+  std::uint64_t policy_window() const;
 
   bool rated() const { return state->limiter != nullptr; }
   bool counted() const { return state->in_flight != nullptr; }

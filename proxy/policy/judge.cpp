@@ -245,7 +245,7 @@ void Judge::refuse(const Matched& matched, KeySource source, Admission& out) con
   out.show_ratelimit = limit.source->ratelimit_headers != config::RateLimitHeaders::never;
   out.policy_name = out.limit_name;
   out.policy_quota = out.decision.burst;
-  out.policy_window = limit.policy_window;
+  out.policy_window = limit.policy_window();
 }
 
 // On an admitted request: of the limits that always tell, the one that would refuse soonest.
@@ -263,7 +263,7 @@ void Judge::show_always(Admission& out) const {
   out.decision = soonest->verdict;
   out.policy_name = soonest->limit->source->name.value;
   out.policy_quota = out.decision.burst;
-  out.policy_window = soonest->limit->policy_window;
+  out.policy_window = soonest->limit->policy_window();
 }
 
 LimitDecision Judge::decision_of(const Matched& matched) const {

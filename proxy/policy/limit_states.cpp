@@ -96,7 +96,7 @@ LimitSet LimitStates::for_checking(const config::Config& config, ratelimit::Inst
   set.bans = std::make_shared<ratelimit::Bans>(checking_capacity, now);
   for (const config::Limit& limit : config.limits) {
     auto state = make_state(limit, recipe_text(limit, config), 1);
-    TableNeeds needs(limit, config);
+    TableNeeds needs(limit, config, config.fleet);
     needs.capacity = checking_capacity;
     needs.exchanges = std::min<std::size_t>(needs.exchanges, checking_capacity);
     for (auto* quota : {&needs.rate, &needs.strikes, &needs.path}) {
@@ -127,7 +127,7 @@ LimitSet LimitStates::prepare(const config::Config& config, ratelimit::Instant n
       state->counts_owner = old->counts_owner;
       state->counts = old->counts;
     }
-    const TableNeeds needs(limit, config);
+    const TableNeeds needs(limit, config, in_force(config.fleet));
     check_quotas(limit, needs, diagnostics);
     const bool same = old != nullptr && old->key_recipe == state->key_recipe;
     set.changes->tables.emplace_back(needs, same ? LimitTables(*old) : LimitTables());
@@ -176,13 +176,36 @@ void LimitStates::commit(const config::Config& config, LimitSet set, ratelimit::
   *set.changes = {};  // the engines have it too
   current_ = std::move(set);
   current_.bans->enforce(banning_limits(config));
+  tasks_ = in_force(config.fleet).tasks;
+}
+
+config::Fleet LimitStates::in_force(const config::Fleet& fleet) const {
+  return fleet.dns_name.empty() ? fleet : config::Fleet{tasks_, fleet.dns_name};
+}
+
+std::vector<std::string> LimitStates::share_among(std::uint64_t tasks, const config::Config& config,
+                                                  ratelimit::Instant now) {
+  tasks_ = tasks;
+  std::vector<std::string> unchanged;
+  for (std::size_t i = 0; i < current_.limits.size(); ++i) {
+    const std::shared_ptr<Limiter>& limiter = current_.limits[i]->limiter;
+    const std::optional<Quota> quota = TableNeeds(config.limits[i], config, {tasks, {}}).rate;
+    if (!limiter || !quota || limiter->quota() == *quota) continue;
+    try {
+      if (!Limiter::representable(*quota)) throw std::bad_alloc();
+      limiter->rescale(*quota, now);
+    } catch (const std::bad_alloc&) {
+      unchanged.push_back(current_.limits[i]->name);
+    }
+  }
+  return unchanged;
 }
 
 std::uint64_t LimitStates::bytes_needed(const config::Config& config) {
   std::uint64_t bytes =
       ratelimit::Bans::bytes_for(has_bans(config) ? config.table_capacity.value : idle_bans_capacity);
   for (const config::Limit& limit : config.limits)
-    bytes += TableChange(TableNeeds(limit, config), {}).bytes();
+    bytes += TableChange(TableNeeds(limit, config, config.fleet), {}).bytes();
   return bytes;
 }
 

@@ -72,6 +72,14 @@ class LimitStates {
   // every engine compiled from it is ready to be handed out.
   void commit(const config::Config& config, LimitSet set, ratelimit::Instant now);
 
+  // The tasks that share the traffic: what the file says, or what was last said to share_among(); 1 at first.
+  std::uint64_t tasks() const { return tasks_; }
+  // From `now` on each limit of `config`, the current one, enforces its share among so many tasks; every
+  // client keeps its tokens. The names of those that keep the quota they had, since the new one is out of the
+  // range that they can count exactly.
+  std::vector<std::string> share_among(std::uint64_t tasks, const config::Config& config,
+                                       ratelimit::Instant now);
+
   const LimitSet& current() const { return current_; }
   // Bytes that the tables of `config` take in all.
   static std::uint64_t bytes_needed(const config::Config& config);
@@ -83,8 +91,12 @@ class LimitStates {
   std::vector<BanEvent> take_ban_events() { return current_.events->take(); }
 
  private:
+  // As written, or with the number counted last where a name is.
+  config::Fleet in_force(const config::Fleet& fleet) const;
+
   LimitSet current_;
   unsigned workers_;
+  std::uint64_t tasks_ = 1;
 };
 
 // What limits of `config` call one client and one network.

@@ -9,9 +9,9 @@ namespace sekisho::policy {
 using ratelimit::InFlight;
 using ratelimit::Limiter;
 
-TableNeeds::TableNeeds(const config::Limit& limit, const config::Config& config)
+TableNeeds::TableNeeds(const config::Limit& limit, const config::Config& config, const config::Fleet& fleet)
     : capacity(limit.capacity ? limit.capacity->value : config.table_capacity.value) {
-  if (limit.rate && !limit.block) rate = config::quota_on_one_task(limit, config.fleet);
+  if (limit.rate && !limit.block) rate = config::quota_on_one_task(limit, fleet);
   if (limit.ban && limit.ban->after > 1) strikes = config::quota_of_strikes(*limit.ban);
   if (rate && limit.on_status.distinct_path) path = config::quota_of_a_path(limit);
   // An exchange has a connection of its own.

@@ -22,7 +22,8 @@ struct LimitTables {
 };
 
 struct TableNeeds {
-  TableNeeds(const config::Limit& limit, const config::Config& config);
+  // `fleet`: the one in force, whose number of tasks may not be the file's.
+  TableNeeds(const config::Limit& limit, const config::Config& config, const config::Fleet& fleet);
 
   std::optional<ratelimit::Quota> rate, strikes, path;
   std::size_t capacity = 0;   // clients, of each of these

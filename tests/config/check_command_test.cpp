@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+
 #include "tests/config/loading.hpp"
 
 namespace sekisho {
@@ -36,6 +38,20 @@ TEST(CheckCommand, AGoodFileInPlainWords) {
   EXPECT_THAT(run.out, AllOf(HasSubstr("limit a: every request"), HasSubstr("5 requests at once"),
                              HasSubstr("memory: ")));
   EXPECT_THAT(run.err, IsEmpty());
+}
+
+TEST(CheckCommand, TheFleetsNameIsLookedUpWhereThatIsQuick) {
+  const std::string limits = "limits: [{name: a, rate: 9/min}]\n";
+  const Checked known = check(std::string(quiet) + "fleet: {tasks: dns:localhost}\n" + limits);
+  EXPECT_EQ(known.status, 0);
+  EXPECT_THAT(known.out, HasSubstr("divided by the addresses of localhost, now 1."));
+  const auto begin = std::chrono::steady_clock::now();
+  const Checked unknown = check(std::string(quiet) + "fleet: {tasks: dns:nowhere.invalid}\n" + limits);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(4))
+      << "whatever the resolver does";
+  EXPECT_EQ(unknown.status, 0);
+  EXPECT_THAT(unknown.out,
+              HasSubstr("divided by the addresses of nowhere.invalid, which are looked up then"));
 }
 
 TEST(CheckCommand, ProblemsOfShapeAndOfPatternsInOneRun) {

@@ -96,6 +96,27 @@ TEST(Describe, TheFleetsShare) {
               Not(HasSubstr("tasks together")));
 }
 
+TEST(Describe, TheShareOfACountedFleet) {
+  const Loaded loaded =
+      load_below_upstream("fleet: {tasks: dns:app.internal}\nlimits: [{name: a, rate: 10/s, burst: 40}]");
+  ASSERT_TRUE(loaded.config);
+  EXPECT_THAT(
+      describe_limits(*loaded.config, 4),
+      AllOf(HasSubstr("10 requests at once, and then one every 400ms (10 in 4s)"),
+            HasSubstr("one task's share, divided by the addresses of app.internal, now 4; the 4 tasks "
+                      "together allow 40 at once")));
+  EXPECT_THAT(describe_limits(*loaded.config, 1),
+              AllOf(HasSubstr("40 requests at once"),
+                    HasSubstr("divided by the addresses of app.internal, now 1.\n")));
+  EXPECT_THAT(describe_limits(*loaded.config),
+              AllOf(HasSubstr("40 requests at once"),
+                    HasSubstr("while running they are divided by the addresses of app.internal"),
+                    Not(HasSubstr("now 1"))));
+  const Loaded alone =
+      load_below_upstream("fleet: {tasks: dns:app.internal}\nlimits: [{name: a, rate: 10/s, per: task}]");
+  EXPECT_THAT(describe_limits(*alone.config), Not(HasSubstr("app.internal")));
+}
+
 TEST(Describe, KeysAndShadow) {
   const std::string text = described(
       "limits: [{name: a, rate: 1/s, key: global, shadow: true}, {name: b, rate: 1/s, key: [client_ip, "

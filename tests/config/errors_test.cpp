@@ -50,6 +50,9 @@ const Case one_problem[] = {
     {"workers: many", "2:10: ", "is not a whole number"},
     {"table: {capacity: 0}", "2:19: ", "out of range"},
     {"fleet: {tasks: 0}", "2:16: ", "from 1 to 10000"},
+    {"fleet: {tasks: \"dns:\"}", "2:16: ", "such as dns:app.internal"},
+    {"fleet: {tasks: dns:app.internal:3000}", "2:16: ", "without a port"},
+    {"fleet: {tasks: dns:10.0.0.1}", "2:16: ", "a name alone"},
     {"client: {max_header_bytes: 100}", "2:28: ", "too small; at least 1KiB"},
     {"client: {max_header_bytes: 2GiB}", "2:28: ", "too large; at most 1MiB"},
     {"client: {max_body_bytes: 3MB}", "2:26: ", "is not a size"},
@@ -192,22 +195,7 @@ TEST(Errors, OfTheUpstream) {
   }
 }
 
-// Understood and checked, but refused until it is built.
-const Case not_yet[] = {
-    {"fleet: {tasks: \"dns:app.local\"}", "2:16: ", "dns:NAME"},
-};
-
-TEST(Errors, WhatIsNotBuiltYetSaysSo) {
-  for (const Case& c : not_yet) {
-    const auto found = problems(load_below_upstream(c.yaml));
-    ASSERT_EQ(found.size(), 1U) << c.yaml << "\n" << testing::PrintToString(found);
-    EXPECT_THAT(found[0], StartsWith(std::string(c.place))) << c.yaml;
-    EXPECT_THAT(found[0], HasSubstr(std::string(c.says))) << c.yaml;
-    EXPECT_THAT(found[0], HasSubstr("not supported yet")) << c.yaml;
-  }
-}
-
-TEST(Errors, WhatIsNotBuiltYetIsCheckedAllTheSame) {
+TEST(Errors, OfSeveralSectionsAreToldInOneRun) {
   const Loaded loaded = load_below_upstream(
       "routes: [{match: {pahts: x}, upstream: {retries: 99}, client: {max_headers: 0}}]\n"
       "limits: [{name: a, rate: 5/s, on_status: [9xx]}]\n"

@@ -201,6 +201,12 @@ TEST(Values, TheFleetSharesARate) {
   EXPECT_EQ(quota(3), (ratelimit::Quota{10, 4s, 5}));
 }
 
+TEST(Values, AFleetMayBeNamed) {
+  const auto config = good(load_below_upstream("fleet: {tasks: dns:app.shop.internal}"));
+  EXPECT_EQ(config->fleet.dns_name, "app.shop.internal");
+  EXPECT_EQ(config->fleet.tasks, 1U) << "until it is counted";
+}
+
 TEST(Values, ARouteSaysWhatDiffersFromTheTop) {
   const auto config = good_yaml(
       "upstream: {servers: [a:1, b:1], max_in_flight: 9, response_timeout: 7s, buffer: {total: 64MiB}}\n"

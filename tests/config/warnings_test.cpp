@@ -189,6 +189,16 @@ TEST(Warnings, AGroupAndAPathBelowAnotherAreOutdone) {
       ElementsAre(HasSubstr("limit b never refuses first")));
 }
 
+TEST(Warnings, OneTasksShareOfACountedFleetMayBeSmallerThanAnyOther) {
+  const std::string limits =
+      "limits: [{name: a, rate: 10/s, per: task}, {name: b, match: {paths: /x}, rate: 20/s}]";
+  EXPECT_THAT(warnings(limits), ElementsAre(HasSubstr("limit b never refuses first")));
+  EXPECT_THAT(warnings("fleet: {tasks: dns:app.internal}\n" + limits), IsEmpty());
+  EXPECT_THAT(warnings("fleet: {tasks: dns:app.internal}\nlimits: [{name: a, rate: 10/s}, {name: b, match: "
+                       "{paths: /x}, rate: 20/s}]"),
+              ElementsAre(HasSubstr("limit b never refuses first")));
+}
+
 // Compared each with each this would take a minute.
 TEST(Warnings, LongListsAreComparedByTheirOrder) {
   const TemporaryDirectory directory;

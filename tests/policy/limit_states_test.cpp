@@ -191,6 +191,82 @@ TEST(LimitStates, AFleetSharesTheRate) {
   }
 }
 
+constexpr auto counted_fleet = "fleet: {tasks: dns:app.internal}\n";
+
+TEST(LimitStates, ACountedFleetSharesTheRateAndFollowsTheCount) {
+  Gate gate(std::string(counted_fleet) + "limits: [{name: l, rate: 40/min}]");
+  EXPECT_EQ(gate.states().tasks(), 1U);
+  EXPECT_EQ(gate.passed("/", 200, "10.9.0.1"), 40) << "whole until it is counted";
+  EXPECT_EQ(gate.share_among(4), std::vector<std::string>());
+  EXPECT_EQ(gate.states().tasks(), 4U);
+  EXPECT_EQ(gate.passed("/", 200, "10.9.0.2"), 10);
+  // Who owed 40 has 30 too many to pay back, at 10 a minute.
+  gate.wait(minutes(3));
+  EXPECT_EQ(gate.passed("/", 200, "10.9.0.1"), 0);
+  gate.wait(minutes(1) + milliseconds(1));
+  EXPECT_EQ(gate.passed("/", 200, "10.9.0.1"), 10);
+  EXPECT_EQ(gate.share_among(2), std::vector<std::string>());
+  EXPECT_EQ(gate.passed("/", 200, "10.9.0.1"), 10) << "owes 10 of 20";
+  gate.wait(minutes(1) + milliseconds(1));
+  EXPECT_EQ(gate.passed("/", 200, "10.9.0.1"), 20);
+}
+
+TEST(LimitStates, ACountIsKeptOverAReload) {
+  const std::string limit = "limits: [{name: l, rate: 40/min}]";
+  Gate gate(counted_fleet + limit);
+  gate.share_among(4);
+  EXPECT_EQ(gate.passed("/", 3), 3);
+  EXPECT_EQ(gate.reload(counted_fleet + limit), "");
+  EXPECT_EQ(gate.states().tasks(), 4U);
+  EXPECT_EQ(gate.passed("/", 200), 7) << "nothing was given back";
+  // A new limit is shared from its beginning; a number in the file takes the count's place, and holds until
+  // a name is answered for.
+  EXPECT_EQ(gate.reload(std::string(counted_fleet) + "limits: [{name: m, rate: 80/min}]"), "");
+  EXPECT_EQ(gate.passed("/", 200), 20);
+  EXPECT_EQ(gate.reload("fleet: {tasks: 2}\nlimits: [{name: n, rate: 80/min}]"), "");
+  EXPECT_EQ(gate.passed("/", 200), 40);
+  EXPECT_EQ(gate.reload(std::string(counted_fleet) + "limits: [{name: o, rate: 80/min}]"), "");
+  EXPECT_EQ(gate.passed("/", 200), 40);
+}
+
+TEST(LimitStates, WhatStaysWholeWhateverTheCount) {
+  Gate gate(
+      std::string(counted_fleet) +
+      "limits: [{name: alone, match: {paths: /alone}, rate: 40/min, per: task}, {name: floor, match: "
+      "{paths: /floor}, rate: 60/min}, {name: banning, match: {paths: /b}, rate: 3/min, ban: {after: 4, "
+      "for: 1h}}]");
+  gate.share_among(20);
+  EXPECT_EQ(gate.passed("/alone", 200), 40);
+  EXPECT_EQ(gate.passed("/floor", 200), 5) << "a burst is divided no further";
+  EXPECT_EQ(gate.passed("/b", 3), 3);
+  for (int refusal = 1; refusal <= 4; ++refusal) EXPECT_EQ(gate.get("/b"), "limited by banning") << refusal;
+  EXPECT_EQ(gate.get("/b"), "banned by banning");
+}
+
+TEST(LimitStates, TheRateLimitFieldsFollowTheCount) {
+  Gate gate(std::string(counted_fleet) + "limits: [{name: l, rate: 40/min, burst: 80}]");
+  EXPECT_EQ(gate.passed("/", 100), 80);
+  EXPECT_EQ(gate.admission.policy_quota, 80U);
+  EXPECT_EQ(gate.admission.policy_window, 120U);
+  gate.share_among(16);
+  EXPECT_EQ(gate.get("/"), "limited by l");
+  EXPECT_EQ(gate.admission.policy_quota, 5U);
+  EXPECT_EQ(gate.admission.policy_window, 120U) << "5 at 40 in 16 minutes";
+  gate.share_among(32);
+  EXPECT_EQ(gate.get("/"), "limited by l");
+  EXPECT_EQ(gate.admission.policy_quota, 5U);
+  EXPECT_EQ(gate.admission.policy_window, 240U);
+}
+
+TEST(LimitStates, AShareThatCannotBeCountedLeavesTheOneBefore) {
+  // Five at once, one in thirty years: among a hundred it would take longer to fill than can be counted.
+  Gate gate(std::string(counted_fleet) +
+            "limits: [{name: l, rate: 1/9000d, burst: 5}, {name: m, rate: 50/s}]");
+  EXPECT_EQ(gate.share_among(100), std::vector<std::string>{"l"});
+  EXPECT_EQ(gate.states().tasks(), 100U);
+  EXPECT_EQ(gate.passed("/", 20), 5);
+}
+
 TEST(LimitStates, TooGreatATableIsRefusedBeforeItIsTaken) {
   const auto config = load_config(
       "limits: [{name: l, rate: 1/s, capacity: 1000000000}, {name: m, rate: 1/s, capacity: 1000000000}]");

@@ -88,7 +88,12 @@ class Gate {
     if (!engine) return errors_of(diagnostics);
     states_.commit(*config, std::move(set), now);
     engine_ = std::move(engine);
+    config_ = std::move(config);
     return "";
+  }
+  // The limits that keep the share they had.
+  std::vector<std::string> share_among(std::uint64_t tasks) {
+    return states_.share_among(tasks, *config_, now);
   }
 
   // What view() shows from now on.
@@ -175,6 +180,7 @@ class Gate {
 
  private:
   LimitStates states_;
+  std::shared_ptr<const config::Config> config_;
   std::unique_ptr<Engine> engine_;
   TestRequest request_;
   std::vector<Field> fields_;
