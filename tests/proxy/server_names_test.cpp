@@ -1,5 +1,5 @@
-// Servers that are named: what a resolver that changes its mind, or fails, does to the traffic. The resolver
-// is this test's own: the linker takes the getaddrinfo defined here.
+// Servers and a fleet that are named: what a resolver that changes its mind, or fails, does to the traffic.
+// The resolver is this test's own: the linker takes the getaddrinfo defined here.
 #include <gtest/gtest.h>
 #include <netdb.h>
 
@@ -10,7 +10,9 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
+#include "proxy/fleet_watch.hpp"
 #include "proxy/health_checker.hpp"
 #include "proxy/name_lookup.hpp"
 #include "tests/support/in_process.hpp"
@@ -19,11 +21,24 @@ namespace {
 
 std::atomic<int> resolver_error{0};
 std::atomic<int> resolver_calls{0};
+std::atomic<int> resolver_addresses{1};
 // Names that must be asked for at one time, or none is answered.
 std::atomic<int> together{1};
 std::mutex mutex;
 std::condition_variable all_are_here;
 int here = 0;
+
+void wait_for(int callers) {
+  std::lock_guard lock(mutex);
+  here = 0;
+  together = callers;
+  all_are_here.notify_all();
+}
+
+struct Answer {
+  addrinfo info{};
+  sockaddr_in address{};
+};
 
 }  // namespace
 
@@ -36,25 +51,26 @@ extern "C" int getaddrinfo(const char*, const char* service, const addrinfo*, ad
     all_are_here.wait(lock, [] { return here >= together; });
   }
   if (const int error = resolver_error; error != 0) return error;
-  struct Answer {
-    addrinfo info{};
-    sockaddr_in address{};
-  };
-  auto* answer = new Answer;
-  answer->address = sekisho::test::loopback(static_cast<std::uint16_t>(std::atoi(service)));
-  answer->info.ai_family = AF_INET;
-  answer->info.ai_addrlen = sizeof answer->address;
-  answer->info.ai_addr = reinterpret_cast<sockaddr*>(&answer->address);
-  *found = &answer->info;
+  *found = nullptr;
+  for (int i = resolver_addresses - 1; i >= 0; --i) {
+    auto* answer = new Answer;
+    answer->address = sekisho::test::loopback(static_cast<std::uint16_t>(std::atoi(service)));
+    answer->address.sin_addr.s_addr = htonl(INADDR_LOOPBACK + static_cast<std::uint32_t>(i));
+    answer->info.ai_family = AF_INET;
+    answer->info.ai_addrlen = sizeof answer->address;
+    answer->info.ai_addr = reinterpret_cast<sockaddr*>(&answer->address);
+    answer->info.ai_next = *found;
+    *found = &answer->info;
+  }
   return 0;
 }
 
 extern "C" void freeaddrinfo(addrinfo* found) {
-  struct Answer {
-    addrinfo info{};
-    sockaddr_in address{};
-  };
-  delete reinterpret_cast<Answer*>(found);
+  while (found != nullptr) {
+    addrinfo* const next = found->ai_next;
+    delete reinterpret_cast<Answer*>(found);
+    found = next;
+  }
 }
 
 namespace sekisho::test {
@@ -169,18 +185,84 @@ TEST(ServerNames, AResolverThatFailsTakesNoServerAway) {
 
 TEST(ServerNames, NamesAreLookedUpAllAtOnce) {
   resolver_error = 0;
-  {
-    std::lock_guard lock(mutex);
-    here = 0;
-    together = 4;
-  }
+  wait_for(4);
   const auto found = proxy::wait_for_names({{"a", 1}, {"b", 2}, {"c", 3}, {"d", 4}}, patience);
-  together = 1;
+  wait_for(1);
   ASSERT_EQ(found.size(), 4U);
   for (std::size_t i = 0; i < found.size(); ++i) {
     ASSERT_EQ(found[i].endpoints.size(), 1U) << found[i].problem;
     EXPECT_EQ(found[i].endpoints[0], endpoint(static_cast<std::uint16_t>(i + 1)));
   }
+}
+
+// What a fleet's watch finds, on a thread that nothing must hold up.
+struct WatchedFleet {
+  WatchedFleet() {
+    resolver_error = 0;
+    resolver_addresses = 3;
+  }
+  ~WatchedFleet() {
+    watch.stop();
+    io.run_for(std::chrono::milliseconds(100));
+    resolver_error = 0;
+    resolver_addresses = 1;
+  }
+  // Turns the loop until the first look-up is over.
+  bool look() {
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    while (watch.is_waiting() && std::chrono::steady_clock::now() < deadline) turn();
+    return !watch.is_waiting();
+  }
+  void turn() {
+    io.restart();
+    io.run_for(std::chrono::milliseconds(10));
+  }
+
+  std::vector<std::uint64_t> taken;
+  boost::asio::io_context io;
+  proxy::FleetWatch watch{io, [this](std::uint64_t tasks) { taken.push_back(tasks); }};
+};
+
+using Taken = std::vector<std::uint64_t>;
+
+TEST(FleetNames, AReloadMayChangeTheNameOrTakeItAway) {
+  WatchedFleet fleet;
+  fleet.watch.watch({1, "app.test"}, 1);
+  ASSERT_TRUE(fleet.look());
+  EXPECT_EQ(fleet.taken, Taken{3});
+  EXPECT_TRUE(fleet.watch.status().counted);
+
+  fleet.watch.watch({1, "app.test"}, 3);
+  EXPECT_FALSE(fleet.watch.is_waiting()) << "the same name goes on as it was";
+  EXPECT_TRUE(fleet.watch.status().counted);
+
+  resolver_error = EAI_NONAME;
+  fleet.watch.watch({1, "other.test"}, 3);
+  ASSERT_TRUE(fleet.look());
+  EXPECT_EQ(fleet.watch.status().name, "other.test");
+  EXPECT_FALSE(fleet.watch.status().counted);
+  EXPECT_NE(fleet.watch.status().problem, "");
+
+  fleet.watch.watch({2, ""}, 2);
+  EXPECT_EQ(fleet.watch.status().name, "");
+  EXPECT_EQ(fleet.taken, Taken{3}) << "a name without an answer is no number";
+}
+
+TEST(FleetNames, AResolverThatHangsHoldsUpNothing) {
+  wait_for(2);
+  WatchedFleet fleet;
+  const int calls = resolver_calls;
+  fleet.watch.watch({1, "app.test"}, 1);
+  while (resolver_calls == calls) fleet.turn();
+  for (int i = 0; i < 5; ++i) fleet.turn();
+  EXPECT_TRUE(fleet.watch.is_waiting());
+  EXPECT_EQ(fleet.taken, Taken());
+  // Its answer comes for a name that is not asked for any more.
+  fleet.watch.watch({4, ""}, 4);
+  wait_for(0);
+  for (int i = 0; i < 5; ++i) fleet.turn();
+  EXPECT_EQ(fleet.taken, Taken());
+  wait_for(1);
 }
 
 }  // namespace
