@@ -259,9 +259,9 @@ TEST(LimitStates, TheRateLimitFieldsFollowTheCount) {
 }
 
 TEST(LimitStates, AShareThatCannotBeCountedLeavesTheOneBefore) {
-  // Five at once, one in thirty years: among a hundred it would take longer to fill than can be counted.
+  // Five at once, one in eleven years: among a hundred it would take longer to fill than can be counted.
   Gate gate(std::string(counted_fleet) +
-            "limits: [{name: l, rate: 1/9000d, burst: 5}, {name: m, rate: 50/s}]");
+            "limits: [{name: l, rate: 1/4000d, burst: 5}, {name: m, rate: 50/s}]");
   EXPECT_EQ(gate.share_among(100), std::vector<std::string>{"l"});
   EXPECT_EQ(gate.states().tasks(), 100U);
   EXPECT_EQ(gate.passed("/", 20), 5);

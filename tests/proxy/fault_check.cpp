@@ -206,9 +206,17 @@ void FaultRun::check_pooled() {
   }
 }
 
+// All requests are one key's.
+std::uint64_t FaultRun::places_taken() const {
+  const policy::LimitSet& limits = states_.current();
+  const auto recipe = policy::KeyRecipe::parse({{"global", {}}}, {}, nullptr);
+  return limits.limits.front()->in_flight->count(recipe->key({}, limits.hasher));
+}
+
 void FaultRun::check_base() {
   expect(streams_ == 0, fmt::format("{} streams are left", streams_));
   expect(connection_permits() == 0, "a connection permit is not back");
+  expect(places_taken() == 0, "a place of a limit's in_flight is not back");
   expect(worker_->counters.buffer_bytes.get() == 0,
          fmt::format("{} bytes of buffers are still held", worker_->counters.buffer_bytes.get()));
   for (const FaultSession& session : sessions_) {

@@ -51,6 +51,7 @@ class FaultRun {
   std::size_t counted() const;
   std::size_t answers() const;
   std::size_t connection_permits() const;
+  std::uint64_t places_taken() const;
   bool at_base() const;
 
   // The invariants.
