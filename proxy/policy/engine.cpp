@@ -56,6 +56,9 @@ void set_origin_target(const Request& request, const RequestTarget& target, Admi
 void charge_late(Admission& admission, unsigned status, ratelimit::Instant now) {
   for (const ChargedLate& late : admission.charged_late) {
     const CompiledLimit& limit = *late.limit;
+    // A limit in shadow may be owed something for a request that another refused: that has no response to go
+    // by.
+    if (admission.outcome != Outcome::proxied) break;
     if (status >= limit.statuses.size() || !limit.statuses[status]) continue;
     const auto& paths = limit.state->paths;
     if (paths && !paths->charge(late.path_key, now).admitted) continue;

@@ -82,6 +82,13 @@ TEST(OnStatus, BansAndShadowAsForAnyLimit) {
   Gate shadow("limits: [{name: misses, rate: 2/min, on_status: 404, shadow: true}]");
   for (int i = 0; i < 2; ++i) EXPECT_EQ(shadow.respond(404, "/"), "proxied");
   EXPECT_EQ(shadow.respond(200, "/"), "proxied (shadow: misses)");
+
+  Gate both(
+      "limits: [{name: misses, rate: 2/min, on_status: 4xx, shadow: true}, {name: all, match: {paths: [/a]}, "
+      "block: "
+      "true}]");
+  for (int i = 0; i < 9; ++i) EXPECT_EQ(both.respond(403, "/a"), "blocked by all");
+  EXPECT_EQ(both.respond(200, "/"), "proxied");
 }
 
 TEST(OnStatus, ALongExchangeIsChargedByTheLimitOfNow) {
