@@ -10,7 +10,7 @@
 #include "ratelimit/ban_list.hpp"
 #include "ratelimit/debt_rules.hpp"
 #include "ratelimit/gcra.hpp"
-#include "ratelimit/retired.hpp"
+#include "ratelimit/succession.hpp"
 #include "ratelimit/table.hpp"
 
 namespace sekisho::ratelimit {
@@ -36,7 +36,6 @@ struct BanTable {
   Table<StdAtomics> table;
   const std::size_t capacity;
   std::atomic<BanTable*> before{nullptr};
-  Instant since{};
 };
 
 }  // namespace
@@ -49,15 +48,13 @@ class Bans::Room {
 
 class Bans::Impl {
  public:
-  Impl(std::size_t capacity, Instant start) : start_(start) { adopt(std::make_unique<BanTable>(capacity)); }
+  Impl(std::size_t capacity, Instant start) : start_(start), tables_(std::make_unique<BanTable>(capacity)) {}
 
   std::size_t capacity() const { return present().capacity; }
 
-  void resize(std::unique_ptr<BanTable> next, Instant now) {
+  void resize(std::unique_ptr<BanTable> next) {
     const std::lock_guard lock(mutex_);
-    next->since = now;
-    next->before.store(tables_.back().get(), std::memory_order_release);
-    adopt(std::move(next));
+    tables_.adopt(std::move(next));
   }
 
   bool any() const { return any_.load(std::memory_order_relaxed); }
@@ -111,7 +108,7 @@ class Bans::Impl {
         return value ? std::optional(stamp(now)) : std::nullopt;
       };
       // In each: what is idle in one is as good as absent there, and the one before would be asked.
-      for (const auto& bans : tables_) bans->table.update(bans->table.place(key), rules(now), decide);
+      for (const auto& bans : tables_.all()) bans->table.update(bans->table.place(key), rules(now), decide);
       lifted.push_back(std::move(entry));
     }
     return lifted;
@@ -125,7 +122,11 @@ class Bans::Impl {
   std::vector<BanEntry> sweep(Instant now, Instant quiet) {
     present().table.sweep(rules(now), [](std::uint64_t) {});
     const std::lock_guard lock(mutex_);
-    drop_what_is_over(now, quiet);
+    tables_.sweep(now, quiet, [&](BanTable& oldest) {
+      bool any = false;
+      oldest.table.sweep(rules(now), [&](std::uint64_t) { any = true; });
+      return !any;
+    });
     if (latest_end_ <= now) any_.store(false, std::memory_order_relaxed);
     return list_.ended(now);
   }
@@ -166,27 +167,10 @@ class Bans::Impl {
 
   DebtRules rules(Instant now) const { return {stamp(now), stamp(now - margin)}; }
 
-  BanTable& present() const { return *present_.load(std::memory_order_acquire); }
-  void adopt(std::unique_ptr<BanTable> table) {
-    tables_.push_back(std::move(table));
-    present_.store(tables_.back().get(), std::memory_order_release);
-  }
-
-  void drop_what_is_over(Instant now, Instant quiet) {
-    retired_.free(quiet);
-    if (tables_.size() < 2 || tables_.back()->since >= quiet) return;
-    bool any = false;
-    tables_.front()->table.sweep(rules(now), [&](std::uint64_t) { any = true; });
-    if (any) return;
-    tables_[1]->before.store(nullptr, std::memory_order_release);
-    retired_.add(std::move(tables_.front()), now);
-    tables_.erase(tables_.begin());
-  }
+  BanTable& present() const { return tables_.present(); }
 
   const Instant start_;
-  std::vector<std::unique_ptr<BanTable>> tables_;  // oldest first, the present one last
-  Retired<BanTable> retired_;
-  std::atomic<BanTable*> present_{nullptr};
+  Succession<BanTable> tables_;
   std::atomic<bool> any_{false};
   mutable std::mutex mutex_;
   BanList list_;
@@ -211,8 +195,8 @@ void Bans::RoomDeleter::operator()(Room* room) const {
 Bans::RoomPtr Bans::make_room(std::size_t capacity) {
   return RoomPtr(new Room(capacity));
 }
-void Bans::resize(RoomPtr room, Instant now) {
-  impl_->resize(std::move(room->table), now);
+void Bans::resize(RoomPtr room) {
+  impl_->resize(std::move(room->table));
 }
 
 void Bans::prefetch(Key key) const {

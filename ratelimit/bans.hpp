@@ -51,7 +51,7 @@ class Bans {
   // Throws std::bad_alloc.
   static RoomPtr make_room(std::size_t capacity);
   // From here on the capacity that `room` was made for; every ban goes on. One caller at a time.
-  void resize(RoomPtr room, Instant now);
+  void resize(RoomPtr room);
 
   // True while any ban may be in force: one relaxed load, to skip the look-ups of a quiet site.
   bool any() const;

@@ -37,7 +37,7 @@ struct BucketTable {
   // Of the change; set before `before` is.
   std::uint64_t stamp = 0;         // the reading of this table's clock
   std::uint64_t before_stamp = 0;  // that of the clock before
-  Instant since{};
+  Instant since{};                 // of the change
 };
 
 }  // namespace sekisho::ratelimit

@@ -4,10 +4,9 @@
 #include <atomic>
 #include <cstdlib>
 #include <utility>
-#include <vector>
 
 #include "ratelimit/atomics.hpp"
-#include "ratelimit/retired.hpp"
+#include "ratelimit/succession.hpp"
 #include "ratelimit/table.hpp"
 
 namespace sekisho::ratelimit {
@@ -40,7 +39,6 @@ struct CountTable {
   Table<StdAtomics> table;
   const std::size_t capacity;
   std::atomic<CountTable*> before{nullptr};
-  Instant since{};
 };
 
 class InFlight::Room {
@@ -51,33 +49,8 @@ class InFlight::Room {
 
 class InFlight::Impl {
  public:
-  explicit Impl(std::size_t capacity) { adopt(std::make_unique<CountTable>(capacity)); }
-
-  CountTable& present() const { return *present_.load(std::memory_order_acquire); }
-
-  void resize(std::unique_ptr<CountTable> next, Instant now) {
-    next->since = now;
-    next->before.store(tables_.back().get(), std::memory_order_release);
-    adopt(std::move(next));
-  }
-
-  void sweep(Instant now, Instant quiet) {
-    retired_.free(quiet);
-    if (tables_.size() < 2 || tables_.back()->since >= quiet || !tables_.front()->nothing_counted()) return;
-    tables_[1]->before.store(nullptr, std::memory_order_release);
-    retired_.add(std::move(tables_.front()), now);
-    tables_.erase(tables_.begin());
-  }
-
- private:
-  void adopt(std::unique_ptr<CountTable> table) {
-    tables_.push_back(std::move(table));
-    present_.store(tables_.back().get(), std::memory_order_release);
-  }
-
-  std::vector<std::unique_ptr<CountTable>> tables_;  // oldest first, the present one last
-  Retired<CountTable> retired_;
-  std::atomic<CountTable*> present_{nullptr};
+  explicit Impl(std::size_t capacity) : tables(std::make_unique<CountTable>(capacity)) {}
+  Succession<CountTable> tables;
 };
 
 InFlight::InFlight(std::size_t capacity) : impl_(std::make_unique<Impl>(capacity)) {}
@@ -88,7 +61,7 @@ std::size_t InFlight::bytes_for(std::size_t capacity) {
 }
 
 std::optional<Lease> InFlight::acquire(Key key, std::uint64_t most) {
-  CountTable& counts = impl_->present();
+  CountTable& counts = impl_->tables.present();
   bool admitted = false;
   const auto decide = [&](std::optional<std::uint64_t> count) -> std::optional<std::uint64_t> {
     const CountTable* old = counts.before.load(std::memory_order_acquire);
@@ -104,11 +77,11 @@ std::optional<Lease> InFlight::acquire(Key key, std::uint64_t most) {
 }
 
 std::uint64_t InFlight::count(Key key) const {
-  return impl_->present().count(key);
+  return impl_->tables.present().count(key);
 }
 
 std::size_t InFlight::capacity() const {
-  return impl_->present().capacity;
+  return impl_->tables.present().capacity;
 }
 
 void InFlight::RoomDeleter::operator()(Room* room) const {
@@ -119,12 +92,12 @@ InFlight::RoomPtr InFlight::make_room(std::size_t capacity) {
   return RoomPtr(new Room(capacity));
 }
 
-void InFlight::resize(RoomPtr room, Instant now) {
-  impl_->resize(std::move(room->table), now);
+void InFlight::resize(RoomPtr room) {
+  impl_->tables.adopt(std::move(room->table));
 }
 
 void InFlight::sweep(Instant now, Instant quiet) {
-  impl_->sweep(now, quiet);
+  impl_->tables.sweep(now, quiet, [](const CountTable& oldest) { return oldest.nothing_counted(); });
 }
 
 Lease::Lease(Lease&& other) noexcept

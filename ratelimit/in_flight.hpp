@@ -66,7 +66,7 @@ class InFlight {
   static RoomPtr make_room(std::size_t capacity);
   // From here on the capacity that `room` was made for; what is in progress goes on counting. One caller at a
   // time.
-  void resize(RoomPtr room, Instant now);
+  void resize(RoomPtr room);
   // Frees tables of before that nothing is counted in any more. `quiet` as for Limiter::sweep. One caller at
   // a time.
   void sweep(Instant now, Instant quiet);

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "ratelimit/bucket_table.hpp"
-#include "ratelimit/retired.hpp"
+#include "ratelimit/succession.hpp"
 #include "ratelimit/terms.hpp"
 #include "ratelimit/virtual_clock.hpp"
 
@@ -67,11 +67,9 @@ class Limiter::Room {
 
 class Limiter::Impl {
  public:
-  Impl(const Quota& quota, std::size_t capacity, Instant now) {
-    if (!Limiter::representable(quota)) std::abort();
-    const unsigned bits = VirtualClock::fraction_bits_for(quota);
-    table_ = std::make_unique<BucketTable>(capacity, bits);
-    adopt(quota, VirtualClock(quota, bits, now));
+  Impl(const Quota& quota, std::size_t capacity, Instant now)
+      : tables_(std::make_unique<BucketTable>(capacity, VirtualClock::fraction_bits_for(quota))) {
+    adopt(quota, VirtualClock(quota, table().fraction_bits, now));
   }
 
   Verdict peek(Key key, Instant now) const {
@@ -104,7 +102,7 @@ class Limiter::Impl {
   void prefetch(Key key) const { terms().table->buckets.prefetch(key); }
 
   bool needs_room(const Quota& quota, std::size_t capacity) const {
-    return capacity != table_->capacity || !cut_suits(quota, table_->fraction_bits);
+    return capacity != table().capacity || !cut_suits(quota, table().fraction_bits);
   }
 
   void rescale(const Quota& quota, std::size_t capacity, Instant now, RoomPtr room) {
@@ -121,21 +119,25 @@ class Limiter::Impl {
   }
 
   Quota quota() const { return terms().quota; }
-  std::size_t capacity() const { return table_->capacity; }
-  bool carries() const { return table_->before.load(std::memory_order_relaxed) != nullptr; }
+  std::size_t capacity() const { return table().capacity; }
+  bool carries() const { return tables_.all().size() > 1; }
 
   void sweep(Instant now, Instant quiet) {
-    retired_.free(quiet);
     const Terms& terms = this->terms();
-    live_.store(table_->buckets.sweep(stamp(terms, now), oldest(terms, now)), std::memory_order_relaxed);
-    drop_what_is_carried(terms, now, quiet);
+    const std::uint64_t past = oldest(terms, now);
+    live_.store(table().buckets.sweep(stamp(terms, now), past), std::memory_order_relaxed);
+    tables_.sweep(now, quiet, [&](const BucketTable& oldest_table) {
+      const auto owed = [&](const std::uint64_t& word) { return is_owed(word, past); };
+      if (std::ranges::any_of(oldest_table.buckets.table().words(), owed)) return false;
+      add_evictions(oldest_table, past_);
+      return true;
+    });
   }
 
   LimiterStats stats() const {
-    LimiterStats stats{table_->capacity, live_.load(std::memory_order_relaxed), past_.evictions,
+    LimiterStats stats{table().capacity, live_.load(std::memory_order_relaxed), past_.evictions,
                        past_.evicted_tokens};
-    for (const BucketTable* table = table_.get(); table != nullptr; table = table->before.load())
-      add_evictions(*table, stats);
+    for (const auto& each : tables_.all()) add_evictions(*each, stats);
     return stats;
   }
 
@@ -150,6 +152,7 @@ class Limiter::Impl {
     Key key;
   };
 
+  BucketTable& table() const { return tables_.present(); }
   const Terms& terms() const { return *terms_.load(std::memory_order_acquire); }
 
   static Verdict charge(const Terms& terms, Key key, Instant now, std::uint64_t ceiling) {
@@ -166,7 +169,7 @@ class Limiter::Impl {
   }
 
   void adopt(const Quota& quota, const VirtualClock& clock) {
-    history_.push_back(std::make_unique<const Terms>(quota, clock, *table_));
+    history_.push_back(std::make_unique<const Terms>(quota, clock, table()));
     terms_.store(history_.back().get(), std::memory_order_release);
   }
 
@@ -175,23 +178,8 @@ class Limiter::Impl {
     next->since = now;
     next->stamp = static_cast<std::uint64_t>(clock.at(now));
     next->before_stamp = stamp(terms(), now);
-    next->before.store(table_.get(), std::memory_order_release);
-    before_.push_back(std::exchange(table_, std::move(next)));
+    tables_.adopt(std::move(next));
     adopt(quota, clock);
-  }
-
-  // The oldest table goes when nobody writes to the tables before the present one any more and nothing of
-  // what it holds would be owed now.
-  void drop_what_is_carried(const Terms& terms, Instant now, Instant quiet) {
-    if (before_.empty() || table_->since >= quiet) return;
-    const std::uint64_t at = oldest(terms, now);
-    const auto owed = [&](std::uint64_t word) { return is_owed(word, at); };
-    if (std::ranges::any_of(before_.front()->buckets.table().words(), owed)) return;
-    BucketTable& next = before_.size() > 1 ? *before_[1] : *table_;
-    next.before.store(nullptr, std::memory_order_release);
-    add_evictions(*before_.front(), past_);
-    retired_.add(std::move(before_.front()), now);
-    before_.erase(before_.begin());
   }
 
   // Whether a word of the oldest table is a debt at `at`, a stamp of the present clock.
@@ -199,10 +187,8 @@ class Limiter::Impl {
     const std::uint64_t seen = StdAtomics::load(slot, std::memory_order_relaxed);
     if (seen == word::empty || word::is_claim(seen)) return false;
     std::optional<std::uint64_t> value = word::value(seen);
-    for (std::size_t i = 0; i < before_.size() && value; ++i) {
-      const BucketTable& next = i + 1 < before_.size() ? *before_[i + 1] : *table_;
-      value = next.convert(*before_[i], *value);
-    }
+    const auto& line = tables_.all();
+    for (std::size_t i = 1; i < line.size() && value; ++i) value = line[i]->convert(*line[i - 1], *value);
     return value && Gcra::debt(*value, at) > 0;
   }
 
@@ -213,9 +199,7 @@ class Limiter::Impl {
     stats.evicted_tokens += (evicted.units + token - 1) / token;
   }
 
-  std::unique_ptr<BucketTable> table_;                // the present one
-  std::vector<std::unique_ptr<BucketTable>> before_;  // that debts are still carried over from, oldest first
-  Retired<BucketTable> retired_;
+  Succession<BucketTable> tables_;
   LimiterStats past_;  // evictions of tables that are gone
   // Retired terms stay until the limiter dies: a worker may be reading them, and later clocks point at
   // earlier ones.
@@ -224,8 +208,10 @@ class Limiter::Impl {
   std::atomic<std::uint64_t> live_{0};
 };
 
-Limiter::Limiter(const Quota& quota, std::size_t capacity, Instant now)
-    : impl_(std::make_unique<Impl>(quota, capacity, now)) {}
+Limiter::Limiter(const Quota& quota, std::size_t capacity, Instant now) {
+  if (!representable(quota)) std::abort();
+  impl_ = std::make_unique<Impl>(quota, capacity, now);
+}
 Limiter::~Limiter() = default;
 
 std::size_t Limiter::bytes_for(std::size_t capacity) {

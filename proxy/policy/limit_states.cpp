@@ -172,7 +172,7 @@ LimitSet LimitStates::prepare(const config::Config& config, ratelimit::Instant n
 
 void LimitStates::commit(const config::Config& config, LimitSet set, ratelimit::Instant now) {
   for (TableChange& change : set.changes->tables) change.apply(now);
-  if (set.changes->bans) set.bans->resize(std::move(set.changes->bans), now);
+  if (set.changes->bans) set.bans->resize(std::move(set.changes->bans));
   *set.changes = {};  // the engines have it too
   current_ = std::move(set);
   current_.bans->enforce(banning_limits(config));

@@ -57,7 +57,7 @@ void TableChange::apply(ratelimit::Instant now) {
     if (const auto& table = tables_.*parts[i].table)
       table->rescale(*(needs_.*parts[i].needed), needs_.capacity, now, std::move(rooms_[i]));
   }
-  if (exchanges_room_) tables_.in_flight->resize(std::move(exchanges_room_), now);
+  if (exchanges_room_) tables_.in_flight->resize(std::move(exchanges_room_));
 }
 
 }  // namespace sekisho::policy

@@ -47,7 +47,7 @@ TEST(Bans, AResizeKeepsThem) {
   Bans bans(100, start);
   ASSERT_TRUE(bans.ban(someone, "a", "x", {10min, {}}, start));
   ASSERT_TRUE(bans.ban(other, "a", "y", {20min, {}}, start));
-  bans.resize(Bans::make_room(1000), start + 1s);
+  bans.resize(Bans::make_room(1000));
   EXPECT_EQ(bans.capacity(), 1000U);
   EXPECT_TRUE(bans.banned_for(someone, start + 2s));
   EXPECT_FALSE(bans.ban(someone, "a", "x", {1h, {}}, start + 2s)) << "banned already";

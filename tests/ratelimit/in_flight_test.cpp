@@ -64,7 +64,7 @@ TEST(InFlight, AResizeGoesOnCountingWhatIsInProgress) {
   InFlight in_flight(100);
   std::vector<Lease> leases;
   for (int at = 0; at < 2; ++at) leases.push_back(*in_flight.acquire(someone, 3));
-  in_flight.resize(InFlight::make_room(1000), start);
+  in_flight.resize(InFlight::make_room(1000));
   EXPECT_EQ(in_flight.capacity(), 1000U);
   EXPECT_EQ(in_flight.count(someone), 2U);
   leases.push_back(*in_flight.acquire(someone, 3));
@@ -75,7 +75,7 @@ TEST(InFlight, AResizeGoesOnCountingWhatIsInProgress) {
   in_flight.sweep(after(2), after(2));
   leases.erase(leases.begin());
   EXPECT_EQ(in_flight.count(someone), 1U);
-  in_flight.resize(InFlight::make_room(10), after(3));
+  in_flight.resize(InFlight::make_room(10));
   in_flight.sweep(after(4), after(4));  // of three tables the oldest is empty
   in_flight.sweep(after(5), after(5));
   EXPECT_EQ(in_flight.count(someone), 1U);
