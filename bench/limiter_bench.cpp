@@ -1,129 +1,144 @@
-// What a decision of the limiter costs (docs/benchmarks.md says how to read the figures).
+// A limiter's decision beside what could stand in its place. Names are LIMITER/CLIENTS/TRAFFIC/VERDICT;
+// bench/limiter_table runs all of it in an order that makes sense, docs/benchmarks.md says how to read it.
 #include <benchmark/benchmark.h>
 
+#include <array>
+#include <atomic>
+#include <chrono>
 #include <cstdint>
-#include <memory>
-#include <string_view>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
 #include <vector>
 
-#include "ratelimit/limiter.hpp"
+#include "bench/limiter/clients.hpp"
+#include "bench/limiter/filled.hpp"
+#include "bench/limiter/hash_alone.hpp"
+#include "bench/limiter/locked_tree.hpp"
+#include "bench/limiter/mutexed_map.hpp"
+#include "bench/limiter/our_limiter.hpp"
+#include "bench/limiter/random_line.hpp"
+#include "bench/limiter/sharded_map.hpp"
+#include "bench/limiter/tbb_map.hpp"
+#include "bench/limiter/traffic.hpp"
 
 namespace {
 
-using namespace std::chrono_literals;
+using namespace sekisho::bench;
 using sekisho::ratelimit::Instant;
 using sekisho::ratelimit::Key;
-using sekisho::ratelimit::KeyHasher;
-using sekisho::ratelimit::Limiter;
 
-constexpr Instant start{std::chrono::hours(5)};
-const KeyHasher hasher({0x0123456789abcdef, 0xfedcba9876543210});
+// The clock is read once for so many requests, as a worker reads it once a turn of its loop.
+constexpr unsigned batch = 64;
 
-// As the proxy makes it: 24 bytes through SipHash, the length of an address with its salt.
-Key hashed(std::uint64_t client) {
-  const std::uint64_t bytes[] = {client, ~client};
-  return hasher(7, std::string_view(reinterpret_cast<const char*>(bytes), sizeof bytes));
-}
-// Spread as well, for nearly nothing: what is left is the table's cost.
-Key spread(std::uint64_t client) {
-  return {(client + 1) * 0x9e3779b97f4a7c15U, (client + 1) * 0xd1342543de82ef95U >> 20};
+struct Cell {
+  Filling filling;
+  Traffic traffic;
+
+  std::string name(const char* limiter) const {
+    return std::string(limiter) + "/" + std::to_string(filling.clients) + "/" + name_of(traffic) + "/" +
+           (filling.admitted ? "admitted" : "refused");
+  }
+};
+
+// Walks the drawn requests round and round; each walk begins elsewhere.
+class Requests {
+ public:
+  explicit Requests(const Cell& cell) : drawn_(all(cell)), mask_(drawn_.size() - 1) {
+    static std::atomic<std::size_t> walks{0};
+    at_ = walks.fetch_add(1) * 0x9e3779b1;
+  }
+
+  Key next() { return key_of(drawn_[at_++ & mask_]); }
+
+ private:
+  static const std::vector<std::uint32_t>& all(const Cell& cell) {
+    static std::mutex mutex;
+    static std::map<std::pair<Traffic, std::uint32_t>, std::vector<std::uint32_t>> drawn;
+    const std::lock_guard lock(mutex);
+    std::vector<std::uint32_t>& found = drawn[{cell.traffic, cell.filling.clients}];
+    if (found.empty()) found = draw(cell.traffic, cell.filling.clients);
+    return found;
+  }
+
+  const std::vector<std::uint32_t>& drawn_;
+  std::size_t mask_;
+  std::size_t at_;
+};
+
+template <class Subject>
+void report(benchmark::State& state, const Cell& cell, std::uint64_t admitted) {
+  const auto requests = static_cast<std::uint64_t>(state.iterations());
+  if (Subject::judges && admitted != (cell.filling.admitted ? requests : 0)) {
+    state.SkipWithError("not every request had the verdict that this cell is about");
+  }
+  state.SetItemsProcessed(state.iterations());
+  state.counters["bytes_per_client"] = benchmark::Counter(
+      Filled<Subject>::get(cell.filling).bytes_per_client(), benchmark::Counter::kAvgThreads);
 }
 
-std::uint64_t next(std::uint64_t& state) {
-  state ^= state << 13;
-  state ^= state >> 7;
-  return state ^= state << 17;
-}
-std::uint64_t seed_of(const benchmark::State& state) {
-  return 0x9e3779b97f4a7c15U * static_cast<std::uint64_t>(state.thread_index() + 1);
-}
-
-// Shared by the threads of one benchmark; made before they start.
-std::unique_ptr<Limiter> limiter;
-std::vector<std::uint64_t> lines;
-
-void drop(const benchmark::State&) {
-  limiter.reset();
-  lines = {};
+template <class Subject>
+void decide(benchmark::State& state, const Cell& cell) {
+  Subject& subject = Filled<Subject>::get(cell.filling).subject();
+  Requests requests(cell);
+  std::uint64_t admitted = 0;
+  while (state.KeepRunningBatch(batch)) {
+    const Instant now = std::chrono::steady_clock::now();
+    for (unsigned at = 0; at < batch; ++at) admitted += subject.charge(requests.next(), now) ? 1 : 0;
+  }
+  report<Subject>(state, cell, admitted);
 }
 
-void open_limiter(const benchmark::State&) {
-  limiter = std::make_unique<Limiter>(sekisho::ratelimit::Quota{1'000'000, 1s, 1'000'000}, 1000, start);
+// Every key's lines are asked for `ahead` requests, about a microsecond, before the decision.
+void decide_prefetched(benchmark::State& state, const Cell& cell) {
+  constexpr std::size_t ahead = 32;
+  OurLimiter& limiter = Filled<OurLimiter>::get(cell.filling).subject();
+  Requests requests(cell);
+  std::array<Key, ahead> asked;
+  for (Key& key : asked) key = requests.next();
+  std::uint64_t admitted = 0;
+  while (state.KeepRunningBatch(batch)) {
+    const Instant now = std::chrono::steady_clock::now();
+    for (unsigned at = 0; at < batch; ++at) {
+      Key& key = asked[at % ahead];
+      admitted += limiter.charge(std::exchange(key, requests.next()), now) ? 1 : 0;
+      limiter.prefetch(key);
+    }
+  }
+  report<OurLimiter>(state, cell, admitted);
 }
-void hot_key_admitted(benchmark::State& state) {
-  const Key key = hashed(1);
-  Instant now = start;
-  for (auto _ : state) benchmark::DoNotOptimize(limiter->charge(key, now += 2us));
-}
-BENCHMARK(hot_key_admitted)->Setup(open_limiter)->Teardown(drop)->ThreadRange(1, 2)->UseRealTime();
 
-void empty_bucket(const benchmark::State&) {
-  limiter = std::make_unique<Limiter>(sekisho::ratelimit::Quota{1, 1h, 5}, 1000, start);
-  while (limiter->charge(hashed(1), start).admitted) continue;
+template <class Measure>
+void add(const Cell& cell, const char* limiter, Measure&& measure) {
+  benchmark::RegisterBenchmark(cell.name(limiter).c_str(), measure, cell)->ThreadRange(1, 2)->UseRealTime();
 }
-void hot_key_refused(benchmark::State& state) {
-  const Key key = hashed(1);
-  for (auto _ : state) benchmark::DoNotOptimize(limiter->charge(key, start));
-}
-BENCHMARK(hot_key_refused)->Setup(empty_bucket)->Teardown(drop)->ThreadRange(1, 2)->UseRealTime();
 
-// As many clients in debt as the table was sized for.
-template <Key (*key_of)(std::uint64_t)>
-void crowd(const benchmark::State& state) {
-  const auto clients = static_cast<std::size_t>(state.range(0));
-  limiter = std::make_unique<Limiter>(sekisho::ratelimit::Quota{1, 1h, 1'000'000}, clients, start);
-  for (std::uint64_t client = 0; client < clients; ++client) limiter->charge(key_of(client), start);
+template <class... Subjects>
+void add_all(const Cell& cell) {
+  (add(cell, Subjects::name, decide<Subjects>), ...);
 }
-template <Key (*key_of)(std::uint64_t)>
-void random_keys(benchmark::State& state) {
-  const auto clients = static_cast<std::uint64_t>(state.range(0));
-  std::uint64_t random = seed_of(state);
-  for (auto _ : state) benchmark::DoNotOptimize(limiter->charge(key_of(next(random) % clients), start));
-}
-BENCHMARK(random_keys<spread>)
-    ->Name("random_keys")
-    ->Setup(crowd<spread>)
-    ->Teardown(drop)
-    ->Arg(1'000)
-    ->Arg(100'000)
-    ->Arg(10'000'000)
-    ->ThreadRange(1, 2)
-    ->UseRealTime();
-BENCHMARK(random_keys<hashed>)
-    ->Name("random_keys_and_hash")
-    ->Setup(crowd<hashed>)
-    ->Teardown(drop)
-    ->Arg(1'000)
-    ->Arg(100'000)
-    ->Arg(10'000'000)
-    ->ThreadRange(1, 2)
-    ->UseRealTime();
 
-// The measure for the lines above: loads from random cache lines of as much memory, each waiting for the
-// last.
-void fill_lines(const benchmark::State& state) {
-  lines.assign(static_cast<std::size_t>(state.range(0)) * 2, 1);
+void add_cells() {
+  for (const std::uint32_t clients : {1'000U, 100'000U, 1'000'000U, 10'000'000U}) {
+    for (const bool admitted : {true, false}) {
+      for (const Traffic traffic : {Traffic::uniform, Traffic::zipf, Traffic::single}) {
+        const Cell cell{{clients, admitted}, traffic};
+        add_all<OurLimiter, RandomLine, MutexedMap, ShardedMap, TbbMap, LockedTree>(cell);
+        if (traffic != Traffic::uniform) continue;
+        add_all<HashAlone>(cell);
+        add(cell, "prefetched", decide_prefetched);
+      }
+    }
+  }
 }
-void random_line(benchmark::State& state) {
-  std::uint64_t random = seed_of(state);
-  for (auto _ : state) random += lines[next(random) % (lines.size() / 8) * 8];
-  benchmark::DoNotOptimize(random);
-}
-BENCHMARK(random_line)
-    ->Setup(fill_lines)
-    ->Teardown(drop)
-    ->Arg(1'000)
-    ->Arg(100'000)
-    ->Arg(10'000'000)
-    ->ThreadRange(1, 2)
-    ->UseRealTime();
-
-void hash_alone(benchmark::State& state) {
-  std::uint64_t client = 0;
-  for (auto _ : state) benchmark::DoNotOptimize(hashed(++client));
-}
-BENCHMARK(hash_alone);
 
 }  // namespace
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  add_cells();
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+}
