@@ -5,10 +5,13 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <stop_token>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -136,6 +139,12 @@ void add_cells() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // glibc's mutexes do without atomic operations while a process has one thread; no proxy has only one.
+  const std::jthread company([](const std::stop_token& end) {
+    std::mutex mutex;
+    std::unique_lock lock(mutex);
+    std::condition_variable_any().wait(lock, end, [] { return false; });
+  });
   add_cells();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;

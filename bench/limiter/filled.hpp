@@ -13,7 +13,6 @@
 #include "bench/limiter/clients.hpp"
 #include "bench/limiter/resident_bytes.hpp"
 #include "ratelimit/quota.hpp"
-#include "ratelimit/virtual_clock.hpp"
 
 namespace sekisho::bench {
 
@@ -26,7 +25,7 @@ struct Filling {
 
 inline ratelimit::Quota quota_of(const Filling& filling) {
   using std::chrono_literals::operator""h;
-  constexpr std::uint64_t widest = std::uint64_t{1} << ratelimit::VirtualClock::max_burst_bits;
+  constexpr std::uint64_t widest = std::uint64_t{1} << 32;
   return filling.admitted ? ratelimit::Quota{10'000, 1h, widest} : ratelimit::Quota{1, 1h, 1};
 }
 
