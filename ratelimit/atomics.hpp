@@ -8,8 +8,11 @@
 
 namespace sekisho::ratelimit {
 
-// Any policy offers these five static functions.
+// Any policy offers these five static functions. One with this name as well lets the table read words past
+// it, in search of the one to load.
 struct StdAtomics {
+  static constexpr bool filter_reads_past_me = true;
+
   static std::uint64_t load(const std::uint64_t& word, std::memory_order order) {
     // atomic_ref of a const object comes after C++20; a load through it stores nothing.
     return std::atomic_ref<std::uint64_t>(const_cast<std::uint64_t&>(word)).load(order);

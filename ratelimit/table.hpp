@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -13,6 +14,7 @@
 #include <utility>
 
 #include "ratelimit/key.hpp"
+#include "ratelimit/line_filter.hpp"
 #include "ratelimit/pages.hpp"
 #include "ratelimit/word.hpp"
 
@@ -66,8 +68,8 @@ class Table {
 
   // The value of the key's member.
   std::optional<std::uint64_t> find(const Place& place) const {
-    const auto hit = locate(place);
-    return hit ? std::optional(word::value(hit->word)) : std::nullopt;
+    const Hit hit = locate(place);
+    return hit ? std::optional(word::value(hit.word)) : std::nullopt;
   }
 
   // Replaces the key's value by what `decide` makes of it: decide(std::optional<value>) ->
@@ -78,9 +80,9 @@ class Table {
   Update update(const Place& place, const Rules& rules, Decide&& decide) {
     Update done;
     for (unsigned round = 0;; ++round) {
-      if (auto hit = locate(place)) {
-        if (rewrite(*hit, place.tag, decide)) {
-          done.index = hit->index;
+      if (Hit hit = locate(place)) {
+        if (rewrite(hit, place.tag, decide)) {
+          done.index = hit.index;
           return done;
         }
       } else {
@@ -89,6 +91,37 @@ class Table {
         Atomics::pause();
       }
     }
+  }
+
+  // A member as it was seen; of nothing, where none was.
+  struct Hit {
+    std::size_t index = 0;
+    std::uint64_t word = word::empty;
+    explicit operator bool() const { return word != word::empty; }
+  };
+  // What an update nearly always is, for a caller who has no register to spare: the key's member found at the
+  // first look, and changed unless somebody else was faster. Where one of the two fails, update() does it
+  // all.
+  Hit look(const Place& place) const {
+    if constexpr (filtered) {
+      __builtin_prefetch(&words()[place.second]);  // on its way while the first is looked at
+      std::size_t index = place.first + line_filter::find(&words()[place.first], place.tag);
+      if (index == place.first + line_filter::none) {
+        index = place.second + line_filter::find(&words()[place.second], place.tag);
+        if (index == place.second + line_filter::none) [[unlikely]]
+          return {};
+      }
+      // What counts is the atomic load of the word that the filter names.
+      const std::uint64_t seen = Atomics::load(words()[index], std::memory_order_relaxed);
+      return {index, word::is_member_of(seen, place.tag) ? seen : word::empty};
+    } else {
+      return scan(place);
+    }
+  }
+  bool replace(const Hit& hit, std::uint64_t tag, std::uint64_t value) {
+    std::uint64_t seen = hit.word;
+    return Atomics::compare_exchange_weak(words()[hit.index], seen, word::member(tag, value),
+                                          std::memory_order_relaxed);
   }
 
   // As update, for a member whose index is known and which cannot have been dropped since.
@@ -122,12 +155,12 @@ class Table {
   const Pages& pages() const { return pages_; }
 
  private:
-  struct Hit {
-    std::size_t index;
-    std::uint64_t word;
-  };
   // How many times an insert gives way to a claim of higher priority before it takes its owner for stalled.
   static constexpr unsigned patience = 32;
+
+  // Only a policy that says so has words read past it.
+  static constexpr bool filtered = line_filter::present && requires { Atomics::filter_reads_past_me; };
+  static_assert(line_words == line_filter::words);
 
   static std::size_t lines_for(std::size_t capacity) {
     if (capacity > std::numeric_limits<std::size_t>::max() / bytes_per_entry / 4) throw std::bad_alloc();
@@ -139,20 +172,27 @@ class Table {
   std::size_t reduce(std::uint64_t hash) const {
     return static_cast<std::size_t>(static_cast<Wide>(hash) * lines_ >> 64);
   }
-  // Spreads a hash anew, so that two keys with one line in common rarely share both.
-  static std::uint64_t mix(std::uint64_t hash) {
-    hash = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15U;
-    return (hash ^ hash >> 29) * 0xbf58476d1ce4e5b9U;
+  // The hash with its halves changed: the first line is chosen by the upper bits, the second by the lower
+  // ones.
+  static std::uint64_t mix(std::uint64_t hash) { return std::rotl(hash, 32); }
+
+  // The key's member, or nothing: which only a scan says, never the filter.
+  Hit locate(const Place& place) const {
+    if constexpr (filtered) {
+      if (const Hit hit = look(place)) [[likely]]
+        return hit;
+    }
+    return scan(place);
   }
 
-  std::optional<Hit> locate(const Place& place) const {
+  Hit scan(const Place& place) const {
     for (const std::size_t line : {place.first, place.second}) {
       for (std::size_t index = line; index < line + line_words; ++index) {
         const std::uint64_t seen = Atomics::load(words()[index], std::memory_order_relaxed);
-        if (word::is_member_of(seen, place.tag)) return Hit{index, seen};
+        if (word::is_member_of(seen, place.tag)) return {index, seen};
       }
     }
-    return std::nullopt;
+    return {};
   }
 
   // False: the member is gone from here and must be looked for again.

@@ -15,10 +15,6 @@ constexpr std::uint64_t nanoseconds_per_second = 1'000'000'000;
 // fits.
 constexpr std::int64_t longest_refill = std::int64_t{1} << 62;
 
-std::int64_t nanoseconds(Instant time) {
-  return std::chrono::duration_cast<Duration>(time.time_since_epoch()).count();
-}
-
 unsigned ceil_log2(std::uint64_t value) {
   return value <= 1 ? 0 : static_cast<unsigned>(std::bit_width(value - 1));
 }
@@ -93,8 +89,7 @@ VirtualClock VirtualClock::bent(const Quota& quota, Instant at) const {
   return {quota, fraction_bits_, time, this->at(Instant(Duration(time))), this};
 }
 
-std::int64_t VirtualClock::at(Instant time) const {
-  const std::int64_t stamp = nanoseconds(time);
+std::int64_t VirtualClock::earlier(std::int64_t stamp) const {
   const VirtualClock* piece = this;
   while (stamp < piece->base_time_ && piece->previous_ != nullptr) piece = piece->previous_;
   const Wide product = (static_cast<Wide>(stamp) - piece->base_time_) * static_cast<Wide>(piece->multiplier_);

@@ -1,6 +1,7 @@
 // A limit's own time: it advances by one unit as often as the quota gives a fraction of a token back.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 
 #include "ratelimit/instant.hpp"
@@ -35,7 +36,14 @@ class VirtualClock {
   VirtualClock bent(const Quota& quota, Instant at) const;
 
   // Units at `time`. Never decreases, also across bends; below 0 for a time before the start.
-  std::int64_t at(Instant time) const;
+  std::int64_t at(Instant time) const {
+    const std::int64_t stamp = nanoseconds(time);
+    if (stamp < base_time_) [[unlikely]]
+      return earlier(stamp);
+    __extension__ using Wide = unsigned __int128;
+    const auto elapsed = static_cast<std::uint64_t>(stamp) - static_cast<std::uint64_t>(base_time_);
+    return base_units_ + static_cast<std::int64_t>(static_cast<Wide>(elapsed) * multiplier_ >> shift_);
+  }
   // The first instant at which at() is `units` or more; Instant::max() if that is beyond what an Instant
   // holds.
   Instant when(std::int64_t units) const;
@@ -43,6 +51,12 @@ class VirtualClock {
   unsigned fraction_bits() const { return fraction_bits_; }
 
  private:
+  static std::int64_t nanoseconds(Instant time) {
+    return std::chrono::duration_cast<Duration>(time.time_since_epoch()).count();
+  }
+  // at() for a stamp before this piece began.
+  std::int64_t earlier(std::int64_t stamp) const;
+
   VirtualClock(const Quota& quota, unsigned fraction_bits, std::int64_t base_time, std::int64_t base_units,
                const VirtualClock* previous);
 

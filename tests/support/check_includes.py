@@ -13,7 +13,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 # Standard headers have neither a slash nor a dot; these are what else a folder may include.
 ALLOWED = {
-    "ratelimit": ["ratelimit/", "sys/mman.h", "unistd.h"],
+    "ratelimit": ["ratelimit/", "sys/mman.h", "unistd.h", "emmintrin.h", "arm_neon.h"],
     "config": ["ratelimit/", "config/", "yaml-cpp/", "fmt/", "arpa/inet.h", "netinet/in.h", "sys/un.h", "unistd.h"],
     "proxy/policy": ["ratelimit/", "config/", "proxy/policy/", "re2/", "fmt/", "nlohmann/", "arpa/inet.h", "netinet/in.h"],
     "proxy": ["ratelimit/", "config/", "proxy/", "boost/", "openssl/", "prometheus/", "spdlog/", "fmt/", "nlohmann/", "linux/filter.h", "malloc.h", "POSIX"],
