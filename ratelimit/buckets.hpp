@@ -45,15 +45,14 @@ class Buckets {
 
   template <class Carried = NothingCarried>
   Outcome charge(Key key, std::uint64_t now, std::uint64_t cost, std::uint64_t ceiling, std::uint64_t oldest,
-                 Carried&& carried = {}) {
-    Outcome outcome{};
-    const auto decide = [&](std::optional<std::uint64_t> value) -> std::optional<std::uint64_t> {
-      outcome = judge(value ? value : carried(), now, cost, ceiling);
-      if (!outcome.admitted) return std::nullopt;
-      return Gcra::value_of(outcome.debt, now);
-    };
-    count(table_.update(table_.place(key), DebtRules{now, oldest}, decide));
-    return outcome;
+                 Carried carried = {}) {
+    const auto place = table_.place(key);
+    if (const auto hit = table_.look(place)) [[likely]] {
+      const Outcome outcome = judge(word::value(hit.word), now, cost, ceiling);
+      if (!outcome.admitted || table_.replace(hit, place.tag, Gcra::value_of(outcome.debt, now))) [[likely]]
+        return outcome;
+    }
+    return charge_slowly(place, now, cost, ceiling, oldest, carried);
   }
 
   // Takes `amount` off the bucket's debt, as far as there is any.
@@ -86,6 +85,21 @@ class Buckets {
   const Table<Atomics>& table() const { return table_; }
 
  private:
+  // The whole of a charge. Apart, so that what is rare takes no registers from what is not.
+  template <class Carried>
+  [[gnu::noinline]] Outcome charge_slowly(typename Table<Atomics>::Place place, std::uint64_t now,
+                                          std::uint64_t cost, std::uint64_t ceiling, std::uint64_t oldest,
+                                          Carried carried) {
+    Outcome outcome{};
+    const auto decide = [&](std::optional<std::uint64_t> value) -> std::optional<std::uint64_t> {
+      outcome = judge(value ? value : carried(), now, cost, ceiling);
+      if (!outcome.admitted) return std::nullopt;
+      return Gcra::value_of(outcome.debt, now);
+    };
+    count(table_.update(place, DebtRules{now, oldest}, decide));
+    return outcome;
+  }
+
   static Outcome judge(std::optional<std::uint64_t> value, std::uint64_t now, std::uint64_t cost,
                        std::uint64_t ceiling) {
     const std::uint64_t debt = value ? Gcra::debt(*value, now) : 0;
