@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "bench/limiter/clients.hpp"
+#include "bench/limiter/fence.hpp"
 #include "bench/limiter/filled.hpp"
 #include "bench/limiter/hash_alone.hpp"
 #include "bench/limiter/locked_tree.hpp"
@@ -81,14 +82,19 @@ void report(benchmark::State& state, const Cell& cell, std::uint64_t admitted) {
       Filled<Subject>::get(cell.filling).bytes_per_client(), benchmark::Counter::kAvgThreads);
 }
 
-template <class Subject>
+enum class Pace { apart, overlapping };
+
+template <class Subject, Pace pace>
 void decide(benchmark::State& state, const Cell& cell) {
   Subject& subject = Filled<Subject>::get(cell.filling).subject();
   Requests requests(cell);
   std::uint64_t admitted = 0;
   while (state.KeepRunningBatch(batch)) {
     const Instant now = std::chrono::steady_clock::now();
-    for (unsigned at = 0; at < batch; ++at) admitted += subject.charge(requests.next(), now) ? 1 : 0;
+    for (unsigned at = 0; at < batch; ++at) {
+      admitted += subject.charge(requests.next(), now) ? 1 : 0;
+      if (pace == Pace::apart) fence();
+    }
   }
   report<Subject>(state, cell, admitted);
 }
@@ -107,6 +113,7 @@ void decide_prefetched(benchmark::State& state, const Cell& cell) {
       Key& key = asked[at % ahead];
       admitted += limiter.charge(std::exchange(key, requests.next()), now) ? 1 : 0;
       limiter.prefetch(key);
+      fence();
     }
   }
   report<OurLimiter>(state, cell, admitted);
@@ -119,7 +126,7 @@ void add(const Cell& cell, const char* limiter, Measure&& measure) {
 
 template <class... Subjects>
 void add_all(const Cell& cell) {
-  (add(cell, Subjects::name, decide<Subjects>), ...);
+  (add(cell, Subjects::name, decide<Subjects, Pace::apart>), ...);
 }
 
 void add_cells() {
@@ -131,6 +138,8 @@ void add_cells() {
         if (traffic != Traffic::uniform) continue;
         add_all<HashAlone>(cell);
         add(cell, "prefetched", decide_prefetched);
+        add(cell, "overlapping_limiter", decide<OurLimiter, Pace::overlapping>);
+        add(cell, "overlapping_floor", decide<RandomLine, Pace::overlapping>);
       }
     }
   }
