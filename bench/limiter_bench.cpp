@@ -1,9 +1,11 @@
 // A limiter's decision beside what could stand in its place. Names are LIMITER/CLIENTS/TRAFFIC/VERDICT;
 // bench/limiter_table runs all of it in an order that makes sense, docs/benchmarks.md says how to read it.
 #include <benchmark/benchmark.h>
+#include <tbb/version.h>
 
 #include <array>
 #include <atomic>
+#include <boost/version.hpp>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -32,6 +34,12 @@ namespace {
 using namespace sekisho::bench;
 using sekisho::ratelimit::Instant;
 using sekisho::ratelimit::Key;
+
+#if defined(__clang__)
+constexpr const char* compiler = __VERSION__;
+#else
+constexpr const char* compiler = "g++ " __VERSION__;
+#endif
 
 // The clock is read once for so many requests, as a worker reads it once a turn of its loop.
 constexpr unsigned batch = 64;
@@ -155,6 +163,8 @@ int main(int argc, char** argv) {
     std::condition_variable_any().wait(lock, end, [] { return false; });
   });
   add_cells();
+  benchmark::AddCustomContext("compiler", compiler);
+  benchmark::AddCustomContext("libraries", "Boost " BOOST_LIB_VERSION ", oneTBB " TBB_VERSION_STRING);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::RunSpecifiedBenchmarks();
