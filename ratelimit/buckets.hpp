@@ -15,7 +15,7 @@ namespace sekisho::ratelimit {
 
 // Where no debt is carried over from another table.
 struct NothingCarried {
-  std::optional<std::uint64_t> operator()() const { return std::nullopt; }
+  std::optional<std::uint64_t> operator()(Key) const { return std::nullopt; }
 };
 
 // Every stamp `now` is a reading of one clock, taken modulo 2^36 here; costs and ceilings (the debt that may
@@ -37,9 +37,9 @@ class Buckets {
 
   template <class Carried = NothingCarried>
   Outcome peek(Key key, std::uint64_t now, std::uint64_t cost, std::uint64_t ceiling,
-               Carried&& carried = {}) const {
+               Carried carried = {}) const {
     std::optional<std::uint64_t> value = table_.find(table_.place(key));
-    if (!value) value = carried();
+    if (!value) value = carried(key);
     return judge(value, now, cost, ceiling);
   }
 
@@ -52,16 +52,15 @@ class Buckets {
       if (!outcome.admitted || table_.replace(hit, place.tag, Gcra::value_of(outcome.debt, now))) [[likely]]
         return outcome;
     }
-    return charge_slowly(place, now, cost, ceiling, oldest, carried);
+    return charge_slowly(key, now, cost, ceiling, oldest, carried);
   }
 
   // Takes `amount` off the bucket's debt, as far as there is any.
   template <class Carried = NothingCarried>
-  void refund(Key key, std::uint64_t now, std::uint64_t amount, std::uint64_t oldest,
-              Carried&& carried = {}) {
+  void refund(Key key, std::uint64_t now, std::uint64_t amount, std::uint64_t oldest, Carried carried = {}) {
     if (amount == 0) return;
     const auto decide = [&](std::optional<std::uint64_t> value) -> std::optional<std::uint64_t> {
-      if (!value) value = carried();
+      if (!value) value = carried(key);
       const std::uint64_t debt = value ? Gcra::debt(*value, now) : 0;
       if (debt == 0) return std::nullopt;
       return Gcra::value_of(Gcra::refunded(debt, amount), now);
@@ -87,16 +86,15 @@ class Buckets {
  private:
   // The whole of a charge. Apart, so that what is rare takes no registers from what is not.
   template <class Carried>
-  [[gnu::noinline]] Outcome charge_slowly(typename Table<Atomics>::Place place, std::uint64_t now,
-                                          std::uint64_t cost, std::uint64_t ceiling, std::uint64_t oldest,
-                                          Carried carried) {
+  [[gnu::noinline]] Outcome charge_slowly(Key key, std::uint64_t now, std::uint64_t cost,
+                                          std::uint64_t ceiling, std::uint64_t oldest, Carried carried) {
     Outcome outcome{};
     const auto decide = [&](std::optional<std::uint64_t> value) -> std::optional<std::uint64_t> {
-      outcome = judge(value ? value : carried(), now, cost, ceiling);
+      outcome = judge(value ? value : carried(key), now, cost, ceiling);
       if (!outcome.admitted) return std::nullopt;
       return Gcra::value_of(outcome.debt, now);
     };
-    count(table_.update(place, DebtRules{now, oldest}, decide));
+    count(table_.update(table_.place(key), DebtRules{now, oldest}, decide));
     return outcome;
   }
 

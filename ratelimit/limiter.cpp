@@ -74,12 +74,15 @@ class Limiter::Impl {
 
   Verdict peek(Key key, Instant now) const {
     const Terms& terms = this->terms();
-    const auto outcome = terms.table->buckets.peek(key, stamp(terms, now), terms.cost, terms.ceiling,
-                                                   Carried{*terms.table, key});
+    const auto outcome =
+        terms.table->buckets.peek(key, stamp(terms, now), terms.cost, terms.ceiling, Carried{*terms.table});
     return answer(terms, now, outcome);
   }
 
-  Verdict charge(Key key, Instant now) { return charge(terms(), key, now, terms().ceiling); }
+  Verdict charge(Key key, Instant now) {
+    const Terms& terms = this->terms();
+    return charge(terms, key, now, terms.ceiling);
+  }
 
   void overdraw(Key key, Instant now) {
     const Terms& terms = this->terms();
@@ -96,7 +99,7 @@ class Limiter::Impl {
     const auto regained = static_cast<std::uint64_t>(elapsed);
     if (regained >= terms.cost) return;
     terms.table->buckets.refund(key, stamp(terms, now), terms.cost - regained, oldest(terms, now),
-                                Carried{*terms.table, key});
+                                Carried{*terms.table});
   }
 
   void prefetch(Key key) const { terms().table->buckets.prefetch(key); }
@@ -147,9 +150,8 @@ class Limiter::Impl {
   }
   static std::uint64_t oldest(const Terms& terms, Instant now) { return stamp(terms, now - margin); }
   struct Carried {
-    std::optional<std::uint64_t> operator()() const { return table.carried(key); }
+    std::optional<std::uint64_t> operator()(Key key) const { return table.carried(key); }
     const BucketTable& table;
-    Key key;
   };
 
   BucketTable& table() const { return tables_.present(); }
@@ -157,7 +159,7 @@ class Limiter::Impl {
 
   static Verdict charge(const Terms& terms, Key key, Instant now, std::uint64_t ceiling) {
     const auto outcome = terms.table->buckets.charge(key, stamp(terms, now), terms.cost, ceiling,
-                                                     oldest(terms, now), Carried{*terms.table, key});
+                                                     oldest(terms, now), Carried{*terms.table});
     return answer(terms, now, outcome);
   }
 
