@@ -18,27 +18,35 @@ class TextHasher {
   explicit TextHasher(Secret secret) : secret_(secret) {}
 
   std::uint64_t operator()(std::string_view text) const {
-    std::uint64_t hash = secret_[1] ^ text.size();
-    while (text.size() > 16) {
-      hash = fold(word(text) ^ secret_[0], word(text.substr(8)) ^ hash);
-      text.remove_prefix(16);
-    }
-    const std::string_view rest = text.size() > 8 ? text.substr(8) : std::string_view();
-    hash = fold(tail(text) ^ secret_[0], tail(rest) ^ hash);
-    return fold(hash ^ secret_[0], secret_[1]);
+    std::uint64_t hash = secret_[1];
+    const char* at = text.data();
+    std::size_t left = text.size();
+    for (; left > 16; left -= 16, at += 16) hash = fold(word(at) ^ secret_[0], word(at + 8) ^ hash);
+    // The rest, together with bytes before it where there are some. The length comes in at the end: beside
+    // bytes of the text it could be undone by them.
+    const auto [first, last] = ends_of(text);
+    hash = fold(first ^ secret_[0], last ^ hash);
+    return fold(hash ^ secret_[0], secret_[1] ^ text.size());
   }
 
  private:
-  static std::uint64_t word(std::string_view text) {
-    std::uint64_t bytes;
-    std::memcpy(&bytes, text.data(), sizeof bytes);
-    return bytes;
+  struct Ends {
+    std::uint64_t first, last;
+  };
+  // The last 16 bytes, overlapping where there are fewer.
+  static Ends ends_of(std::string_view text) {
+    const char* const end = text.data() + text.size();
+    if (text.size() > 16) return {word(end - 16), word(end - 8)};
+    if (text.size() >= 8) return {word(text.data()), word(end - 8)};
+    if (text.size() >= 4) return {word<std::uint32_t>(text.data()), word<std::uint32_t>(end - 4)};
+    if (text.empty()) return {0, 0};
+    const auto byte = [&](std::size_t i) { return std::uint64_t{static_cast<std::uint8_t>(text[i])}; };
+    return {byte(0) << 16 | byte(text.size() / 2) << 8 | byte(text.size() - 1), 0};
   }
-  // The first eight bytes, or fewer with zeros behind them (the length is hashed apart).
-  static std::uint64_t tail(std::string_view text) {
-    if (text.size() >= sizeof(std::uint64_t)) return word(text);
-    std::uint64_t bytes = 0;
-    for (std::size_t at = text.size(); at-- > 0;) bytes = bytes << 8 | static_cast<std::uint8_t>(text[at]);
+  template <class Word = std::uint64_t>
+  static Word word(const char* at) {
+    Word bytes;
+    std::memcpy(&bytes, at, sizeof bytes);
     return bytes;
   }
   static std::uint64_t fold(std::uint64_t a, std::uint64_t b) {
