@@ -67,6 +67,13 @@ int status_command(const std::string& source) {
   return ask(source, "GET", "/status", patience, print_document);
 }
 
+int top_command(const std::string& source, unsigned n, bool json) {
+  const auto show = [json](const AdminAnswer& answer) {
+    return json ? print_document(answer) : print_outcome(answer);
+  };
+  return ask(source, "GET", fmt::format("/top?n={}&format={}", n, json ? "json" : "table"), patience, show);
+}
+
 int reload_command(const std::string& source) {
   return ask(source, "POST", "/reload", reload_patience, print_outcome);
 }

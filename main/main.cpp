@@ -31,7 +31,8 @@ int not_supported(std::string_view command) {
 // What the parsed line asks for; set by the subcommand that was named.
 struct CommandLine {
   std::string source = config::default_source();
-  bool strict = false, ready = false;
+  bool strict = false, ready = false, json = false;
+  unsigned count = 10;
   std::string address;
   std::string group;
   ExplainArguments explain;
@@ -80,6 +81,12 @@ void add_commands(CLI::App& app, CommandLine& line) {
   })->add_option("GROUP", line.group, "such as wordpress");
   add(app, line, "status", "print the state of the running proxy",
       [&line] { return status_command(line.source); });
+  CLI::App* top = add(app, line, "top", "the busiest clients and paths of the last minutes",
+                      [&line] { return top_command(line.source, line.count, line.json); });
+  top->add_option("-n,--count", line.count, "how many of each (default: 10)")
+      ->type_name("NUMBER")
+      ->check(CLI::Range(1U, 100U), "");
+  top->add_flag("--json", line.json, "as JSON");
   add(app, line, "reload", "let the running proxy read its file again",
       [&line] { return reload_command(line.source); });
   add(app, line, "healthcheck", "whether the running proxy is alive", [&line] {
@@ -93,10 +100,8 @@ void add_commands(CLI::App& app, CommandLine& line) {
       ->add_option("ADDRESS", line.address, "whose bans to lift")
       ->required();
 
-  for (const auto& [name, description] :
-       {std::pair("top", "the busiest clients and paths of the last minutes"),
-        std::pair("replay", "run access logs through the limits"),
-        std::pair("suggest", "propose limits from access logs")}) {
+  for (const auto& [name, description] : {std::pair("replay", "run access logs through the limits"),
+                                          std::pair("suggest", "propose limits from access logs")}) {
     add(app, line, name, description, [name = std::string(name)] {
       return not_supported(name);
     })->allow_extras();

@@ -1,7 +1,9 @@
 #include "proxy/admin_requests.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
+#include <system_error>
 
 #include "config/ip_address.hpp"
 #include "proxy/json_writer.hpp"
@@ -88,6 +90,23 @@ AdminResponse lift(std::string_view query, AdminBackend& backend) {
   return response;
 }
 
+constexpr std::size_t usual_top = 10;
+constexpr std::size_t longest_top = 100;
+
+AdminResponse top(std::string_view query, AdminBackend& backend) {
+  std::size_t n = usual_top;
+  if (const auto text = parameter(query, "n")) {
+    const char* const end = text->data() + text->size();
+    const auto [read, error] = std::from_chars(text->data(), end, n);
+    if (error != std::errc() || read != end || n < 1 || n > longest_top)
+      return plain(400, "n is a number from 1 to 100");
+  }
+  const std::string format = parameter(query, "format").value_or("json");
+  if (format == "json") return json(backend.top(n, false));
+  if (format == "table") return plain(200, backend.top(n, true));
+  return plain(400, "format is json or table");
+}
+
 using Call = AdminResponse (*)(std::string_view query, AdminBackend& backend);
 
 struct Route {
@@ -107,6 +126,7 @@ const Route routes[] = {
        return response;
      }},
     {"/status", "GET", false, false, [](auto, AdminBackend& b) { return json(b.status()); }},
+    {"/top", "GET", false, false, top},
     {"/bans", "GET", false, false, [](auto, AdminBackend& b) { return json(b.bans()); }},
     {"/bans", "DELETE", true, false, lift},
     {"/reload", "POST", true, false, [](auto, AdminBackend& b) { return plain(b.reload(), 200, 422); }},
@@ -160,7 +180,7 @@ AdminResponse answer_admin(const AdminRequest& request, AdminScope scope, std::s
     return route.call(query, backend);
   }
   if (allow.empty()) {
-    const bool later = everything && (path == "/" || path == "/top" || path == "/explain");
+    const bool later = everything && (path == "/" || path == "/explain");
     return plain(404, later ? "not supported yet" : "nothing here");
   }
   AdminResponse response = plain(405, "that method is not for this path");

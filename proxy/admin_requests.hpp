@@ -1,6 +1,7 @@
 // The admin port's rules and answers, apart from its sockets (docs/operations.md, "The admin port").
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -17,11 +18,13 @@ class AdminBackend {
     std::string text;  // what was done, or the problems, one a line
   };
   virtual Outcome reload() = 0;
-  virtual std::string metrics() = 0;                        // exposition format
-  virtual Outcome healthy() = 0;                            // every worker turned its loop within 5 s
-  virtual Outcome ready() = 0;                              // not draining, and an upstream answers
-  virtual std::string status() = 0;                         // JSON
-  virtual std::string bans() = 0;                           // JSON
+  virtual std::string metrics() = 0;  // exposition format
+  virtual Outcome healthy() = 0;      // every worker turned its loop within 5 s
+  virtual Outcome ready() = 0;        // not draining, and an upstream answers
+  virtual std::string status() = 0;   // JSON
+  virtual std::string bans() = 0;     // JSON
+  // Who talks most, the first `n` of each ranking: JSON, or a table for a terminal.
+  virtual std::string top(std::size_t n, bool table) = 0;
   virtual std::uint64_t lift(std::string_view client) = 0;  // how many bans ended
 };
 

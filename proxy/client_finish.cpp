@@ -50,6 +50,10 @@ void ClientConnection::finish() {
   } else if (!worker_.current().engine->trusts(peer_)) {
     record.client = &peer_;  // else it spoke for somebody whose name could not be read
   }
+  if (record.client != nullptr) {
+    worker_.talkers.record(*record.client, worker_.current().config->client_ip, exchange.admission.path,
+                           policy::is_refusal(exchange.outcome), now());
+  }
   record.status = exchange.status;
   record.outcome = exchange.outcome;
   record.bytes_in = exchange.request_body.received;

@@ -23,6 +23,7 @@
 #include "proxy/process_signals.hpp"
 #include "proxy/running_configuration.hpp"
 #include "proxy/status_report.hpp"
+#include "proxy/top_report.hpp"
 #include "proxy/worker_count.hpp"
 
 namespace sekisho::proxy {
@@ -141,6 +142,12 @@ class Control : public AdminBackend {
   }
 
   std::string bans() override { return bans_json(*states_.current().bans, Clock::now()); }
+
+  std::string top(std::size_t n, bool table) override {
+    const auto talkers = server_->talkers();
+    const TopReport report = make_top_report(talkers, n, Clock::now());
+    return table ? top_table(report) : top_json(report);
+  }
 
   std::uint64_t lift(std::string_view client) override {
     std::uint64_t lifted = 0;

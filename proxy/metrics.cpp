@@ -159,6 +159,8 @@ void collect_limits(const MetricsSources& sources, Families& out) {
                                                                           "banned",  "blocked", "shadow"};
   FamilyBuilder decided("limit_decisions_total", "What each limit that matched said, alone",
                         MetricType::Counter);
+  FamilyBuilder refused("refused_clients", "Distinct keys that the limit refused in the last five minutes",
+                        MetricType::Gauge);
   FamilyBuilder capacity("table_capacity", "Clients that the limit can track at once", MetricType::Gauge);
   FamilyBuilder clients("table_clients", "Clients in debt at the last sweep", MetricType::Gauge);
   FamilyBuilder evictions("table_evictions_total", "Live buckets dropped because the table was full",
@@ -177,6 +179,9 @@ void collect_limits(const MetricsSources& sources, Families& out) {
         count += worker.decisions[i].load(std::memory_order_relaxed);
       decided.add({label.front(), {"decision", decisions[i]}}, static_cast<double>(count));
     }
+    std::vector<const ratelimit::RecentKeys*> keys;
+    for (const policy::LimitCounts& worker : limit.counts) keys.push_back(&worker.refused);
+    refused.add(label, static_cast<double>(ratelimit::RecentKeys::count(keys, sources.now)));
     if (limit.limiter != nullptr) {
       const ratelimit::LimiterStats stats = limit.limiter->stats();
       capacity.add(label, static_cast<double>(stats.capacity));
@@ -190,7 +195,7 @@ void collect_limits(const MetricsSources& sources, Families& out) {
       bans.add(label, static_cast<double>(sources.limits->bans->active(limit.name, sources.now)));
     }
   }
-  for (FamilyBuilder* family : {&decided, &capacity, &clients, &evictions, &evicted, &bans})
+  for (FamilyBuilder* family : {&decided, &refused, &capacity, &clients, &evictions, &evicted, &bans})
     family->into(out);
 }
 

@@ -178,6 +178,18 @@ Counters& Server::counters(unsigned worker) const {
   return impl_->group.workers[worker]->counters;
 }
 
+std::vector<std::shared_ptr<Talkers>> Server::talkers() const {
+  // Made here, so that a worker does nothing but copy.
+  std::vector<std::shared_ptr<Talkers>> copies;
+  for (unsigned i = 0; i < workers(); ++i) {
+    copies.push_back(std::make_shared<Talkers>(std::chrono::steady_clock::now()));
+  }
+  const std::vector<unsigned> late =
+      impl_->on_every_worker([copies](Worker& worker) { *copies[worker.index()] = worker.talkers; });
+  for (const unsigned each : late) copies[each] = nullptr;
+  return copies;
+}
+
 ratelimit::Instant Server::last_turn(unsigned worker) const {
   return ratelimit::Instant(ratelimit::Duration(impl_->group.workers[worker]->last_turn()));
 }

@@ -11,6 +11,7 @@
 #include "proxy/counters.hpp"
 #include "proxy/listener_set.hpp"
 #include "proxy/snapshot.hpp"
+#include "proxy/talkers.hpp"
 #include "ratelimit/instant.hpp"
 
 namespace sekisho::proxy {
@@ -49,6 +50,9 @@ class Server {
 
   unsigned workers() const;
   Counters& counters(unsigned worker) const;
+  // Copies of what the workers know of who talks most, by worker; nullptr for one that hangs. Theirs are
+  // untouched.
+  std::vector<std::shared_ptr<Talkers>> talkers() const;
   // When the worker last turned its loop; its tick sees to it at least every 100 ms.
   ratelimit::Instant last_turn(unsigned worker) const;
   // Addresses in fact bound ("0.0.0.0:8080"): with port 0 in the file, the port that the kernel gave.

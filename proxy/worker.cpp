@@ -32,6 +32,7 @@ Worker::Worker(WorkerGroup& group, unsigned index, AccessLogLane& lane)
       buffers(*group.budget, counters.buffer_bytes, counters.buffer_peak),
       wheel(std::chrono::steady_clock::now()),
       scratch(ResponseParser::head_bound(0) + fields_of_ours),
+      talkers(std::chrono::steady_clock::now()),
       group_(group),
       index_(index) {
   if (::getrandom(random_state_, sizeof random_state_, 0) != sizeof random_state_) std::abort();

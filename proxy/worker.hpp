@@ -20,6 +20,7 @@
 #include "proxy/listener.hpp"
 #include "proxy/proxy_handshake.hpp"
 #include "proxy/snapshot_ref.hpp"
+#include "proxy/talkers.hpp"
 #include "proxy/upstream_pool.hpp"
 
 namespace sekisho::proxy {
@@ -132,6 +133,7 @@ class Worker {
   BufferPool buffers;
   DeadlineWheel wheel;
   HeadBuffer scratch;  // used up within one step
+  Talkers talkers;
 
  private:
   void arm_tick();

@@ -9,6 +9,7 @@ void Admission::reset() {
   peer_trusted = false;
   authority = {};
   route = -1;
+  path.clear();
   origin_target = {};
   limit = -1;
   limit_name = {};

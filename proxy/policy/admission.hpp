@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -52,6 +53,9 @@ struct Admission {
   std::string_view
       authority;   // host[:port] that was admitted, as the client wrote it (Host, or absolute-form's)
   int route = -1;  // index, in the file's order, of the route that it goes by; -1: the top level
+  // The usual reading of the path (path_readings.hpp), cut at `longest_path`; empty for a probe.
+  static constexpr std::size_t longest_path = 128;
+  std::string path;
   std::string_view origin_target;  // path and query byte for byte: the target in origin-form ("*" stays)
 
   int limit = -1;               // index, in the file's order, of the limit that refused (or whose ban did)

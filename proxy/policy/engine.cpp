@@ -213,10 +213,14 @@ void Engine::Impl::admit(const Request& request, ratelimit::Instant now, Admissi
   }
   std::string_view host;
   const bool host_admitted = judge_host(request, out, host, trace);
-  if (out.outcome != Outcome::proxied) return;
-  if (limits_.empty() && exempt_.empty() && routes_.empty() && trace == nullptr) return;
+  const bool asks_for_path = trace != nullptr || !(limits_.empty() && exempt_.empty() && routes_.empty());
+  if (out.outcome != Outcome::proxied || !asks_for_path) {
+    out.path = paths_.usual_of(request.target).substr(0, Admission::longest_path);
+    return;
+  }
 
   paths_.read(request.target);
+  out.path = paths_.usual().substr(0, Admission::longest_path);
   if (trace != nullptr) trace->path(paths_);
   const MatchSource source{&request, &paths_, out.client, host};
   choose_route(source, out, trace);

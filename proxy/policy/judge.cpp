@@ -34,6 +34,16 @@ void Judge::count(const CompiledLimit& limit, LimitDecision decision) {
   count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
+void Judge::note_refused(const CompiledLimit& limit, ratelimit::Key key, ratelimit::Instant now) {
+  if (!look_) limit.state->counts[worker_].refused.add(key, now);
+}
+
+ratelimit::Key Judge::key_of(const Matched& matched, KeySource source) const {
+  if (matched.limit->rated()) return matched.key;
+  source.path = matched.path;
+  return matched.limit->key.key(source, states_.hasher);
+}
+
 void Judge::name(const CompiledLimit& limit, Admission& out) const {
   if (!out.shadow_names.empty()) out.shadow_names += ',';
   out.shadow_names += limit.source->name.value;
@@ -53,6 +63,8 @@ bool Judge::banned(const CompiledLimit& limit, const KeySource& source, ratelimi
     return true;
   }
   count(limit, LimitDecision::banned);
+  // Without salt: where the limit counts by the client alone, the one that it refused before the ban.
+  note_refused(limit, limit.banned->key(source, states_.hasher), now);
   out.outcome = Outcome::banned;
   out.action = &limit.action;
   out.limit = static_cast<int>(limit.index);
@@ -283,6 +295,7 @@ void Judge::settle(const KeySource& source, ratelimit::Instant now, Admission& o
     if (!matched.refuses) continue;
     const bool refused = decision != LimitDecision::shadow;
     if (!refused) name(limit, out);
+    if (refused) note_refused(limit, key_of(matched, source), now);
     if (refused && first == nullptr) first = &matched;
     strike(matched, source, now, out);
   }

@@ -16,6 +16,7 @@
 #include "proxy/policy/limit_tables.hpp"
 #include "ratelimit/bans.hpp"
 #include "ratelimit/key.hpp"
+#include "ratelimit/recent_keys.hpp"
 
 namespace sekisho::policy {
 
@@ -28,6 +29,7 @@ inline constexpr unsigned max_workers = 64;
 // One worker's counts for one limit; written by that worker alone, read by the scraper.
 struct alignas(64) LimitCounts {
   std::array<std::atomic<std::uint64_t>, limit_decision_count> decisions{};
+  ratelimit::RecentKeys refused;  // the keys that it refused
 };
 
 // What a limit keeps over reloads. Immutable once made: a reload that adds or drops a table makes another

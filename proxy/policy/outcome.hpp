@@ -35,4 +35,10 @@ constexpr std::string_view to_string(Outcome outcome) {
   return names[static_cast<std::size_t>(outcome)];
 }
 
+// By what the file says of who may pass: a limit, a ban or the host guard.
+constexpr bool is_refusal(Outcome outcome) {
+  return outcome == Outcome::limited || outcome == Outcome::banned || outcome == Outcome::blocked ||
+         outcome == Outcome::host_rejected;
+}
+
 }  // namespace sekisho::policy

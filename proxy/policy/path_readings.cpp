@@ -309,6 +309,22 @@ void PathReadings::vary(std::string_view path, const Cause& cause) {
   }
 }
 
+std::string_view PathReadings::usual_of(std::string_view target) {
+  incomplete_ = false;
+  work_ = 0;
+  const RequestTarget parts = read_target(target);
+  count_ = 1;
+  readings_[0] = target == "*" ? target : parts.path;
+  if (target == "*" || is_clean(parts.path)) return usual();
+  count_ = 0;
+  store_.clear();
+  Ways ways;
+  ways.rounds = 1;
+  if (!add(parts.path, ways)) readings_[0] = "/";
+  count_ = 1;
+  return usual();
+}
+
 void PathReadings::read(std::string_view target) {
   incomplete_ = false;
   work_ = 0;

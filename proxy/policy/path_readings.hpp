@@ -40,6 +40,10 @@ class PathReadings {
   // until the next read().
   void read(std::string_view target);
 
+  // The usual reading alone, which costs one pass over the path. It holds until the next call of this or
+  // read(), and ends what read() left.
+  std::string_view usual_of(std::string_view target);
+
   std::span<const std::string_view> all() const { return {readings_.data(), count_}; }
   // The usual reading.
   std::string_view usual() const { return readings_[0]; }

@@ -34,6 +34,9 @@ class Backend : public AdminBackend {
   Outcome ready() override { return {good, good ? "ok" : "draining"}; }
   std::string status() override { return "{\"version\":\"1\"}"; }
   std::string bans() override { return "{\"bans\":[]}"; }
+  std::string top(std::size_t n, bool table) override {
+    return (table ? "table " : "{\"n\":") + std::to_string(n) + (table ? "" : "}");
+  }
   std::uint64_t lift(std::string_view client) override {
     lifted = client;
     return client == "2001:db8::1" ? 1 : 0;
