@@ -38,7 +38,7 @@ void Judge::note_refused(const CompiledLimit& limit, ratelimit::Key key, ratelim
   if (!look_) limit.state->counts[worker_].refused.add(key, now);
 }
 
-ratelimit::Key Judge::key_of(const Matched& matched, KeySource source) const {
+ratelimit::Key Judge::refused_key(const Matched& matched, KeySource source) const {
   if (matched.limit->rated()) return matched.key;
   source.path = matched.path;
   return matched.limit->key.key(source, states_.hasher);
@@ -295,7 +295,7 @@ void Judge::settle(const KeySource& source, ratelimit::Instant now, Admission& o
     if (!matched.refuses) continue;
     const bool refused = decision != LimitDecision::shadow;
     if (!refused) name(limit, out);
-    if (refused) note_refused(limit, key_of(matched, source), now);
+    if (refused) note_refused(limit, refused_key(matched, source), now);
     if (refused && first == nullptr) first = &matched;
     strike(matched, source, now, out);
   }

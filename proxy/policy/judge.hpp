@@ -64,7 +64,7 @@ class Judge {
   LimitDecision decision_of(const Matched& matched) const;
   void count(const CompiledLimit& limit, LimitDecision decision);
   void note_refused(const CompiledLimit& limit, ratelimit::Key key, ratelimit::Instant now);
-  ratelimit::Key key_of(const Matched& matched, KeySource source) const;
+  ratelimit::Key refused_key(const Matched& matched, KeySource source) const;
   void strike(const Matched& matched, KeySource source, ratelimit::Instant now, Admission& out);
   void name(const CompiledLimit& limit, Admission& out) const;
   void refuse(const Matched& matched, KeySource source, Admission& out) const;

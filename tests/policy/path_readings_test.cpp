@@ -16,6 +16,8 @@ std::vector<std::string> readings(std::string_view target) {
   PathReadings read;
   read.read(target);
   EXPECT_FALSE(read.incomplete()) << target;
+  PathReadings alone;
+  EXPECT_EQ(alone.usual_of(target), read.usual());
   return {read.all().begin(), read.all().end()};
 }
 

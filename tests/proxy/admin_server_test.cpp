@@ -84,6 +84,20 @@ TEST_F(AdminRules, AnswersEachCall) {
   EXPECT_THAT(ask("POST", "/reload").body, HasSubstr("file.yaml:1:2"));
 }
 
+TEST_F(AdminRules, TopTakesHowManyAndInWhichForm) {
+  EXPECT_EQ(ask("GET", "/top").body, "{\"n\":10}\n");
+  EXPECT_EQ(ask("GET", "/top").content_type, "application/json");
+  EXPECT_EQ(ask("GET", "/top?n=100&format=json").body, "{\"n\":100}\n");
+  EXPECT_EQ(ask("GET", "/top?format=table&n=1").body, "table 1\n");
+  EXPECT_THAT(ask("GET", "/top?format=table").content_type, StartsWith("text/plain"));
+  for (const char* wrong : {"/top?n=0", "/top?n=101", "/top?n=", "/top?n=-1", "/top?n=1x", "/top?n=+5",
+                            "/top?n=99999999999999999999", "/top?format=", "/top?format=xml"}) {
+    EXPECT_EQ(ask("GET", wrong).status, 400u) << wrong;
+  }
+  EXPECT_EQ(ask("POST", "/top").status, 405u);
+  EXPECT_EQ(ask("GET", "/top", "rebound.example").status, 421u);
+}
+
 TEST_F(AdminRules, UnknownPathsAndMethods) {
   EXPECT_EQ(ask("GET", "/nothing").status, 404u);
   EXPECT_EQ(ask("GET", "/reload").status, 405u);
@@ -124,7 +138,7 @@ TEST_F(AdminRules, ChangesNeedTheMarkerAndTheToken) {
 }
 
 TEST_F(AdminRules, TheMetricsAddressServesMetricsAlone) {
-  for (const char* path : {"/healthz", "/status", "/bans", "/"}) {
+  for (const char* path : {"/healthz", "/status", "/top", "/bans", "/"}) {
     EXPECT_EQ(ask("GET", path, "localhost", "1", "", "", AdminScope::metrics_only).status, 404u) << path;
   }
   EXPECT_EQ(ask("POST", "/reload", "localhost", "1", "", "", AdminScope::metrics_only).status, 404u);

@@ -108,16 +108,23 @@ TEST_F(MetricsPage, LimitsWithTheirTablesAndBans) {
   const policy::LimitSet& limits = states.current();
   limits.limits[1]->counts[0].decisions[static_cast<std::size_t>(policy::LimitDecision::blocked)] = 4;
   limits.limits[1]->counts[1].decisions[static_cast<std::size_t>(policy::LimitDecision::blocked)] = 5;
+  limits.limits[1]->counts[0].refused.add({1, 2}, sources_.now);
+  limits.limits[1]->counts[1].refused.add({1, 2}, sources_.now);
+  limits.limits[1]->counts[1].refused.add({1, 1 << 20}, sources_.now);
   limits.bans->ban({1, 2}, "login", "203.0.113.7", {10min, std::nullopt}, sources_.now);
   sources_.limits = &limits;
   sources_.config = &config;
   const std::string text = page();
   EXPECT_THAT(text, HasSubstr("sekisho_limit_decisions_total{limit=\"probes\",decision=\"blocked\"} 9\n"));
   EXPECT_THAT(text, HasSubstr("sekisho_limit_decisions_total{limit=\"login\",decision=\"allowed\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("sekisho_refused_clients{limit=\"login\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("sekisho_refused_clients{limit=\"probes\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("sekisho_table_capacity{limit=\"login\"} "));
   EXPECT_THAT(text, Not(HasSubstr("sekisho_table_capacity{limit=\"probes\"}")));
   EXPECT_THAT(text, HasSubstr("sekisho_bans_active{limit=\"login\"} 1\n"));
   EXPECT_THAT(text, Not(HasSubstr("203.0.113.7")));
+  sources_.now += 5min + 10s;
+  EXPECT_THAT(page(), HasSubstr("sekisho_refused_clients{limit=\"probes\"} 0\n"));
 }
 
 TEST_F(MetricsPage, TheProcess) {

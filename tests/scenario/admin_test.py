@@ -88,7 +88,7 @@ class AdminTest(unittest.TestCase):
         page = self.sekisho.ask("/metrics")
         self.assertEqual(page.status, 200)
         self.assertTrue(page.get("Content-Type").startswith("text/plain"))
-        names = """requests_total responses_total limit_decisions_total request_duration_seconds upstream_duration_seconds
+        names = """requests_total responses_total limit_decisions_total refused_clients request_duration_seconds upstream_duration_seconds
             request_bytes_total response_bytes_total client_connections upstream_connections connections_refused_total
             tunnels_active buffer_bytes upstream_in_flight upstream_queue_length upstream_errors_total upstream_retries_total
             upstream_healthy table_capacity table_clients table_evictions_total bans_active config_reloads_total
