@@ -13,8 +13,8 @@
 
 namespace sekisho::proxy {
 
-// Four sketches of `slots` slots, about 0.9 MB, taken by the constructor: record() allocates nothing, whoever
-// sends what. Belongs to the worker's thread; others get a copy by way of it (Server::talkers).
+// Four sketches of `slots` slots, about 1 MB in all, taken by the constructor: record() allocates nothing,
+// whoever sends what. Belongs to the worker's thread; others get a copy by way of it (Server::talkers).
 class Talkers {
  public:
   static constexpr std::size_t slots = 1024;

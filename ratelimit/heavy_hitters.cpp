@@ -9,7 +9,7 @@ HeavyHitters::HeavyHitters(std::size_t slots, std::size_t text_bytes)
     : text_bytes_(text_bytes),
       slots_(slots),
       groups_(slots),
-      heads_(std::bit_ceil(2 * slots)),
+      heads_(std::bit_ceil(4 * slots)),
       texts_(slots * text_bytes) {
   clear();
 }

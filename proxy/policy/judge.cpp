@@ -39,7 +39,7 @@ void Judge::note_refused(const CompiledLimit& limit, ratelimit::Key key, ratelim
 }
 
 ratelimit::Key Judge::refused_key(const Matched& matched, KeySource source) const {
-  if (matched.limit->rated()) return matched.key;
+  if (matched.limit->rated() || matched.limit->counted()) return matched.key;
   source.path = matched.path;
   return matched.limit->key.key(source, states_.hasher);
 }

@@ -89,7 +89,7 @@ limits:
   gate.explain(request);
   EXPECT_EQ(refused(gate, 0), 0u);
   EXPECT_EQ(refused(gate, 1), 0u);
-  Gate watching("{shadow: true, limits: [{name: l, match: {paths: [/l]}, block: true, ban: 10min}]}");
+  Gate watching("shadow: true\nlimits: [{name: l, match: {paths: [/l]}, block: true, ban: 10min}]");
   watching.get("/l");
   watching.get("/l");
   EXPECT_EQ(refused(watching, 0), 0u);

@@ -115,7 +115,7 @@ TEST_F(Top, AnyByteStaysInItsPlace) {
   const std::string nasty("/\x1b]0;owned\x07\"\\\n\r\0\x7f\xff\xc2\x9b\xe2\x80\xae%1b {", 30);
   record(0, "203.0.113.7", nasty, true, 2);
   const std::string json = top_json(report());
-  for (const char c : json) EXPECT_TRUE(c >= ' ' && c != '\x7f') << static_cast<int>(c);
+  for (const char c : json) EXPECT_TRUE(static_cast<unsigned char>(c) >= ' ' && c != '\x7f') << c;
   const auto document = nlohmann::json::parse(json);
   EXPECT_EQ(document["paths"]["requests"].size(), 1u);
   EXPECT_EQ(document["paths"]["requests"][0]["requests"], 2);

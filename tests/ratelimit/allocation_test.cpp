@@ -6,6 +6,8 @@
 #include "ratelimit/bans.hpp"
 #include "ratelimit/charge_all.hpp"
 #include "ratelimit/in_flight.hpp"
+#include "ratelimit/recent_hitters.hpp"
+#include "ratelimit/recent_keys.hpp"
 
 // Sanitizers have operators of their own.
 #ifndef SEKISHO_SANITIZED
@@ -26,6 +28,8 @@ TEST(Allocation, NoneOnTheRequestPath) {
   Bans bans(100, start);
   bans.ban({1, 1}, "a", "x", {1h, {}}, start);
   InFlight in_flight(100);
+  RecentHitters hitters(64, 32, start);
+  RecentKeys refused;
   const KeyHasher hasher({1, 2});
   const std::string text = "192.0.2.1 and enough to leave the small string";
   const std::uint64_t before = allocations.load();
@@ -37,6 +41,8 @@ TEST(Allocation, NoneOnTheRequestPath) {
     if (bans.any()) bans.banned_for(key, now);
     if (charge_all(charges, now)) first.refund(key, now, now + 1ms);
     const auto lease = in_flight.acquire(key, 3);
+    hitters.add(std::string_view(text).substr(at % 40), at % 40, now);
+    refused.add(hasher(at, text), now + Duration(at * 100'000'000));
   }
   EXPECT_EQ(allocations.load(), before);
 }
