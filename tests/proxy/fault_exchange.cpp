@@ -284,7 +284,8 @@ std::string FaultExchange::yaml() const {
       "upstream: {{servers: [{}], max_in_flight: {}, max_connections: {}, connect_timeout: 1s, "
       "response_timeout: 1s, tunnel_timeout: 1s, idle_timeout: 1s{}{}}}\n"
       "hosts: [www.example.jp]\n"
-      "client: {{idle_timeout: 1s, header_timeout: 1s, body_timeout: 1s, send_timeout: 1s, max_connections: 64}}\n"
+      "client: {{idle_timeout: 1s, header_timeout: 1s, body_timeout: 1s, send_timeout: 1s, max_connections: "
+      "64}}\n"
       "limits: [{{name: places, key: global, in_flight: 1000}}]\n"
       "log: {{access: /dev/null}}\n",
       addresses, max_in_flight, max_connections, upstream_yaml.empty() ? "" : ", ", upstream_yaml);

@@ -24,13 +24,15 @@ std::atomic<int> resolver_calls{0};
 std::atomic<int> resolver_addresses{1};
 // Names that must be asked for at one time, or none is answered.
 std::atomic<int> together{1};
-std::mutex mutex;
-std::condition_variable all_are_here;
+// Never destroyed: a look-up that nobody waits for any more may outlive main.
+std::mutex& mutex = *new std::mutex;
+std::condition_variable& all_are_here = *new std::condition_variable;
 int here = 0;
 
+// 1: those that wait go on too.
 void wait_for(int callers) {
   std::lock_guard lock(mutex);
-  here = 0;
+  here = callers == 1 ? 1 : 0;
   together = callers;
   all_are_here.notify_all();
 }
