@@ -2,14 +2,17 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <thread>
 #include <vector>
 
 namespace sekisho::ratelimit {
 namespace {
 
-// The writer moves words for a microsecond every ten seconds; it may lose its processor while it does.
-constexpr int most_tries = 1000;
+// The writer moves words for a microsecond every ten seconds. Where it loses its processor just then, it is
+// waited for, for a fifth of a second at most.
+constexpr int quick_tries = 100;
+constexpr int most_tries = 300;
 
 constexpr std::uint64_t hash_of(std::uint64_t word) {
   return word >> 8;
@@ -130,7 +133,13 @@ bool RecentKeys::try_to_read(std::uint32_t now, Reading& out) const {
 void RecentKeys::read(std::uint32_t now, Reading& out) const {
   out.size = 0;
   out.level = 0;
-  for (int tries = 0; tries < most_tries && !try_to_read(now, out); ++tries) std::this_thread::yield();
+  for (int tries = 0; tries < most_tries && !try_to_read(now, out); ++tries) {
+    if (tries < quick_tries) {
+      std::this_thread::yield();
+    } else {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
 }
 
 std::uint64_t RecentKeys::count(std::span<const RecentKeys* const> sets, Instant now) {

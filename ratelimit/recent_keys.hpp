@@ -19,7 +19,7 @@ namespace sekisho::ratelimit {
 // accordingly (adaptive sampling: Flajolet, "On adaptive sampling", 1990): its standard error is then
 // 1.2 / sqrt(exact_keys), 6 %, however many there are.
 //
-// One thread adds, any other may count meanwhile; neither waits for the other, nothing allocates. A key that
+// One thread adds, any other may count meanwhile; the writer waits for nobody and allocates nothing. A key that
 // came in this slice already stores nothing. 4.2 KiB, all of it in place.
 class RecentKeys {
  public:
