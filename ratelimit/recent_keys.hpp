@@ -19,8 +19,8 @@ namespace sekisho::ratelimit {
 // accordingly (adaptive sampling: Flajolet, "On adaptive sampling", 1990): its standard error is then
 // 1.2 / sqrt(exact_keys), 6 %, however many there are.
 //
-// One thread adds, any other may count meanwhile; the writer waits for nobody and allocates nothing. A key that
-// came in this slice already stores nothing. 4.2 KiB, all of it in place.
+// One thread adds, any other may count meanwhile; the writer waits for nobody and allocates nothing. A key
+// that came in this slice already stores nothing. 4.2 KiB, all of it in place.
 class RecentKeys {
  public:
   static constexpr Duration slice = std::chrono::seconds(10);
