@@ -26,13 +26,15 @@ bool RunningConfiguration::take_first(ReadConfiguration& read) {
   PreparedConfiguration prepared;
   if (!prepare_configuration(read, states_, workers_, now, prepared)) return false;
   listeners_ = std::move(prepared.listeners);
-  take(std::move(prepared), now);
+  take(std::move(prepared));
   note(true, {});
   return true;
 }
 
-void RunningConfiguration::take(PreparedConfiguration prepared, ratelimit::Instant now) {
-  states_.commit(*prepared.config, std::move(prepared.limits), now);
+// By the time of now, not of when the reading began: what clients were charged in between was by the old
+// rates.
+void RunningConfiguration::take(PreparedConfiguration prepared) {
+  states_.commit(*prepared.config, std::move(prepared.limits), std::chrono::steady_clock::now());
   config_ = std::move(prepared.config);
   engines_ = std::move(prepared.engines);
   upstreams_ = make_upstreams(*config_, prepared.upstream_tls, workers_, upstreams_.get());
@@ -61,7 +63,7 @@ bool RunningConfiguration::reload(Server& server, AccessLog& access_log, HealthC
         listeners.emplace(server.prepare_listeners(std::move(prepared.listeners)));
         access_log.configure(prepared.config->log);
         listen(*listeners, access_log);  // the last thing that can fail
-        take(std::move(prepared), now);
+        take(std::move(prepared));
       }
     } catch (const ListenProblem& problem) {
       read.diagnostics.error(problem.mark(), problem.what());

@@ -41,7 +41,7 @@ class RunningConfiguration {
   const ReloadStatus& status() const { return status_; }
 
  private:
-  void take(PreparedConfiguration prepared, ratelimit::Instant now);
+  void take(PreparedConfiguration prepared);
   void listen(ListenerChange& listeners, AccessLog& access_log);
   void find_addresses();
   void note(bool successful, std::string problems);

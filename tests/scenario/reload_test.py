@@ -66,6 +66,22 @@ class ReloadTest(unittest.TestCase):
         self.assertGreaterEqual(self.sekisho.metric("sekisho_config_reloads_total", result="success"), 5)
         self.assertEqual(self.sekisho.metric("sekisho_config_last_reload_successful"), 0)
 
+    def test_what_is_charged_while_the_file_is_read_is_charged_by_the_old_rate(self):
+        limit = "limits:\n  - {{name: turned, rate: {rate}, burst: {burst}}}\n"
+        self.sekisho.configure(limit.format(rate="100000/s", burst=100000))
+        self.assertTrue(self.sekisho.reload())
+        # Patterns that take a while to be made ready: at the old rate thousands of tokens come back in that time.
+        patterns = "".join(f"      - '~^/(a|b)[0-9]+/{number}'\n" for number in range(20000))
+        self.sekisho.configure(
+            limit.format(rate="1/h", burst=1000) + "  - name: many\n    block: true\n    match:\n     paths:\n" + patterns
+        )
+        with Load(self.sekisho.address, threads=1, fields=DEBTOR, pause=0.002) as load:
+            wait_until(lambda: load.answered > 20, "the load goes on")
+            self.assertTrue(self.sekisho.reload())
+            after = load.answered
+            wait_until(lambda: load.answered > after + 20, "the load goes on")
+        self.assertEqual(set(load.codes), {200})
+
     def test_a_connection_lives_on_and_takes_up_the_new_file(self):
         with Client(self.sekisho.address) as client:
             self.assertEqual(client.request("GET", "/gate").status, 450)
