@@ -86,7 +86,9 @@ class Limiter::Impl {
 
   void overdraw(Key key, Instant now) {
     const Terms& terms = this->terms();
-    charge(terms, key, now, 2 * terms.burst);
+    // With a long delay requests are let in beyond two bursts: up to there it has to fill, or none is
+    // refused.
+    charge(terms, key, now, std::max(2 * terms.burst, terms.ceiling));
   }
 
   void refund(Key key, Instant charged_at, Instant now) {

@@ -43,7 +43,8 @@ class Limiter {
   // What charge() would answer, without charging.
   Verdict peek(Key key, Instant now) const;
   Verdict charge(Key key, Instant now);
-  // A charge after the fact: it is not refused, but stops where the bucket would owe more than another burst.
+  // A charge after the fact: it is not refused, but stops where the bucket would owe more than another burst,
+  // or than the delay allows.
   void overdraw(Key key, Instant now);
   // Gives back a charge made at `charged_at`; never leaves the bucket better off than without it (T5).
   void refund(Key key, Instant charged_at, Instant now);

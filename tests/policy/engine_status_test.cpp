@@ -36,6 +36,14 @@ TEST(OnStatus, RequestsUnderWayOverdrawByAnotherBurstAtMost) {
   EXPECT_LE(gate.admission.decision.retry_after, seconds(80) + milliseconds(1));
 }
 
+TEST(OnStatus, ALongDelayPutsTheRefusalOffAndNotAway) {
+  Gate gate("limits: [{name: misses, rate: 3/min, on_status: 404, delay: 5min}]");
+  int admitted = 0;
+  for (int i = 0; i < 100; ++i) admitted += gate.respond(404, "/") == "proxied" ? 1 : 0;
+  EXPECT_EQ(admitted, 18) << "the burst, and what comes back in five minutes";
+  EXPECT_EQ(gate.respond(200, "/"), "limited by misses");
+}
+
 TEST(OnStatus, APageWithOneBrokenImageHarmsNobodyAndAScannerIsRefused) {
   Gate gate("limits: [{name: misses, rate: 10/min, on_status: {codes: [404], distinct: path}}]");
   for (int i = 0; i < 500; ++i) {
