@@ -72,13 +72,15 @@ void compare(const Config& config, const Judged& outer_limit, const Judged& inne
                                                  narrow.name.value, name));
     return;
   }
-  if (!wide.rate || !same_key(wide, narrow)) return;
+  // What is charged for some responses only may admit more than any rate says.
+  if (!wide.rate || !wide.on_status.codes.empty() || !same_key(wide, narrow)) return;
   // How much smaller a task's share is than a limit that stays whole, only the running proxy knows.
   if (!config.fleet.dns_name.empty() && wide.per_task && !narrow.per_task) return;
   const auto outer = quota_on_one_task(wide, config.fleet);
   const auto inner = quota_on_one_task(narrow, config.fleet);
   if (!not_faster(outer, inner)) return;
-  if (outer.burst <= inner.burst) {
+  const bool allows_no_more = outer.burst <= inner.burst && wide.delay <= narrow.delay;
+  if (allows_no_more && narrow.in_flight == 0) {
     // Of two that are equal, the later is the one too many.
     if (outer.burst == inner.burst && not_faster(inner, outer) && !wide_is_first &&
         inner_limit.match.covers(outer_limit.match))
@@ -106,7 +108,8 @@ void add_limit_warnings(const Config& config, Diagnostics& diagnostics) {
     const Text* part = chosen_by_client(config, limit);
     if (part == nullptr || !limit.rate) continue;
     const bool backed = std::any_of(limits.begin(), limits.end(), [&](const Judged& other) {
-      return (other.limit.rate || other.limit.block) && !other.limit.shadow &&
+      const bool charged_alike = other.limit.on_status.codes.empty() || !limit.on_status.codes.empty();
+      return (other.limit.rate || other.limit.block) && charged_alike && !other.limit.shadow &&
              by_address_alone(other.limit) && other.match.covers(judged.match);
     });
     if (backed) continue;

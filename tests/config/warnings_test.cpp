@@ -212,6 +212,26 @@ TEST(Warnings, LongListsAreComparedByTheirOrder) {
       ElementsAre(HasSubstr("limit b never refuses first")));
 }
 
+TEST(Warnings, WhatAResponseOrAnOpenRequestCostsOutdoesNoRate) {
+  for (const std::string_view limits :
+       {"{name: misses, rate: 20/min, on_status: 404}, {name: b, match: {paths: /x}, rate: 30/min}",
+        "{name: misses, rate: 20/min, on_status: 404}, {name: b, match: {paths: /x}, rate: 30/min, burst: 5}",
+        "{name: a, rate: 10/s, delay: 5s}, {name: b, match: {paths: /x}, rate: 10/s}",
+        "{name: a, rate: 10/s}, {name: b, match: {paths: /x}, rate: 10/s, in_flight: 2}"}) {
+    EXPECT_THAT(warnings("limits: [" + std::string(limits) + "]"), IsEmpty()) << limits;
+  }
+  EXPECT_THAT(
+      warnings("limits: [{name: a, rate: 10/s}, {name: b, match: {paths: /x}, rate: 10/s, delay: 5s}]"),
+      ElementsAre(HasSubstr("limit b never refuses first")));
+  EXPECT_THAT(
+      warnings("limits: [{name: a, rate: 10/s}, {name: b, match: {paths: /x}, rate: 20/s, on_status: 404}]"),
+      ElementsAre(HasSubstr("limit b never refuses first")));
+  // Nor does it stand behind a limit by what the client chooses.
+  EXPECT_THAT(
+      warnings("limits: [{name: a, rate: 5/s, key: \"cookie:s\"}, {name: b, rate: 9/s, on_status: 404}]"),
+      ElementsAre(HasSubstr("chooses its cookie:s")));
+}
+
 TEST(Warnings, ALimitThatAnotherOutdoes) {
   EXPECT_THAT(warnings("limits: [{name: a, rate: 10/s}, {name: b, match: {paths: /x}, rate: 20/s}]"),
               ElementsAre(testing::AllOf(StartsWith("3:33: "), HasSubstr("limit b never refuses first: a"))));
