@@ -62,8 +62,9 @@ void read_on_status(Context& context, const Tree& tree, OnStatus& on_status) {
     if (const Tree* codes = reader.find("codes")) read_codes(*codes);
     on_status.distinct_path = reader.word("distinct", {"path"}).has_value();
     reader.finish();
-    if (reader.key_mark("codes").line == 0)
-      context.error(tree.mark, "on_status needs codes, such as codes: [404]");
+    const bool none =
+        reader.key_mark("codes").line == 0 || (on_status.codes.empty() && on_status.distinct_path);
+    if (none) context.error(tree.mark, "on_status needs codes, such as codes: [404]");
   } else {
     read_codes(tree);
   }

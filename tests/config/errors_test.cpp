@@ -105,6 +105,7 @@ const Case one_problem[] = {
     {"limits: [{name: a, rate: 0/s}]", "2:26: ", "above zero"},
     {"limits: [{name: a, rate: 5/s, burst: 0}]", "2:38: ", "out of range"},
     {"limits: [{name: a, block: true, burst: 3}]", "2:33: ", "burst says nothing without rate"},
+    {"limits: [{name: a, rate: 5/s, on_status: {codes: [], distinct: path}}]", "2:42: ", "needs codes"},
     {"limits: [{name: a, block: true, ratelimit_headers: always}]", "2:33: ", "says nothing without rate"},
     {"limits: [{name: a, block: true, rate: 5/s}]", "2:20: ", "take rate or block out"},
     {"limits: [{name: a, rate: 5/s, action: 302}]", "2:39: ", "status from 400 to 599"},
