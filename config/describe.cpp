@@ -99,11 +99,11 @@ std::string allowance(const Limit& limit, std::uint64_t count) {
                      limit.on_status.distinct_path ? ", each of another path," : "");
 }
 
-void describe_late(const Limit& limit, std::string& out) {
+void describe_late(const Limit& limit, const Fleet& fleet, std::string& out) {
   if (limit.on_status.codes.empty()) return;
   out += "  Other responses cost nothing; who has none left is refused, whatever the request is for.";
   if (limit.on_status.distinct_path)
-    out += fmt::format(" A path is charged once in {}.", duration_text(limit.rate->value.period));
+    out += fmt::format(" A path is charged once in {}.", duration_text(quota_of_a_path(limit, fleet).period));
   out += "\n";
 }
 
@@ -151,7 +151,7 @@ void describe_rate(const Limit& limit, const Fleet& fleet, std::string& out) {
   const Duration interval = time_for(quota, 1);
   out += fmt::format("  {} may {} at once, and then one every {} ({} in {}).\n", who(limit),
                      allowance(limit, quota.burst), about(interval), rate.count, duration_text(quota.period));
-  describe_late(limit, out);
+  describe_late(limit, fleet, out);
   describe_delay(limit, out);
   out += fmt::format("  The most in any {}: {}.\n", duration_text(quota.period),
                      limit.on_status.codes.empty() ? requests(quota.burst + quota.count)

@@ -14,7 +14,8 @@ ratelimit::Quota quota_on_one_task(const Limit& limit, const Fleet& fleet);
 ratelimit::Quota quota_of_strikes(const Ban& ban);
 
 // Of `on_status` with distinct paths: a path is charged once each PERIOD of the limit, which must have a
-// rate.
-ratelimit::Quota quota_of_a_path(const Limit& limit);
+// rate; on one of several tasks once in so many of them, or one path could cost more than a task's share
+// gives back.
+ratelimit::Quota quota_of_a_path(const Limit& limit, const Fleet& fleet);
 
 }  // namespace sekisho::config

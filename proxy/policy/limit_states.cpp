@@ -70,6 +70,19 @@ void check_quotas(const config::Limit& limit, const TableNeeds& needs, config::D
               diagnostics);
 }
 
+// False where the table keeps the quota it had.
+bool take_share(const std::shared_ptr<Limiter>& table, const std::optional<Quota>& quota,
+                ratelimit::Instant now) {
+  if (!table || !quota || table->quota() == *quota) return true;
+  if (!Limiter::representable(*quota)) return false;
+  try {
+    table->rescale(*quota, now);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  return true;
+}
+
 // Of those before: the limit of that name, whatever its key.
 const LimitState* namesake(const LimitSet& set, std::string_view name) {
   for (const auto& state : set.limits) {
@@ -188,15 +201,11 @@ std::vector<std::string> LimitStates::share_among(std::uint64_t tasks, const con
   tasks_ = tasks;
   std::vector<std::string> unchanged;
   for (std::size_t i = 0; i < current_.limits.size(); ++i) {
-    const std::shared_ptr<Limiter>& limiter = current_.limits[i]->limiter;
-    const std::optional<Quota> quota = TableNeeds(config.limits[i], config, {tasks, {}}).rate;
-    if (!limiter || !quota || limiter->quota() == *quota) continue;
-    try {
-      if (!Limiter::representable(*quota)) throw std::bad_alloc();
-      limiter->rescale(*quota, now);
-    } catch (const std::bad_alloc&) {
-      unchanged.push_back(current_.limits[i]->name);
-    }
+    const LimitState& state = *current_.limits[i];
+    const TableNeeds needs(config.limits[i], config, {tasks, {}});
+    const bool shared =
+        take_share(state.limiter, needs.rate, now) && take_share(state.paths, needs.path, now);
+    if (!shared) unchanged.push_back(state.name);
   }
   return unchanged;
 }

@@ -13,7 +13,7 @@ TableNeeds::TableNeeds(const config::Limit& limit, const config::Config& config,
     : capacity(limit.capacity ? limit.capacity->value : config.table_capacity.value) {
   if (limit.rate && !limit.block) rate = config::quota_on_one_task(limit, fleet);
   if (limit.ban && limit.ban->after > 1) strikes = config::quota_of_strikes(*limit.ban);
-  if (rate && limit.on_status.distinct_path) path = config::quota_of_a_path(limit);
+  if (rate && limit.on_status.distinct_path) path = config::quota_of_a_path(limit, fleet);
   // An exchange has a connection of its own.
   if (limit.in_flight > 0) exchanges = config.client.max_connections;
 }

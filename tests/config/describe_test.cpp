@@ -143,6 +143,9 @@ TEST(Describe, WhatWaitsIsCountedOrIsInProgress) {
                       "and then one every 3s (20 in 1min).\n"),
             HasSubstr("who has none left is refused, whatever the request is for. A path is charged once "
                       "in 1min.\n")));
+  EXPECT_THAT(described("fleet: {tasks: 4}\nlimits: [{name: a, rate: 20/min, on_status: {codes: [404], "
+                        "distinct: path}}]"),
+              HasSubstr("A path is charged once in 4min.\n"));
   EXPECT_THAT(
       described("limits: [{name: a, key: global, in_flight: 3, action: 503}]"),
       HasSubstr("  All clients together may have 3 requests in progress at once; one more is refused with "

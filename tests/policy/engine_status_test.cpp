@@ -61,6 +61,24 @@ TEST(OnStatus, APageWithOneBrokenImageHarmsNobodyAndAScannerIsRefused) {
   EXPECT_EQ(gate.respond(200, "/"), "limited by misses") << "each client's paths are its own";
 }
 
+// By the rate's share of one task half a token comes back in a minute: a path charged in each would be too
+// much.
+TEST(OnStatus, APageWithOneBrokenImageHarmsNobodyOnAnyOfManyTasks) {
+  constexpr const char* limit =
+      "limits: [{name: misses, rate: 4/min, on_status: {codes: [404], distinct: path}}]";
+  Gate gate("fleet: {tasks: 8}\n" + std::string(limit));
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_EQ(gate.respond(404, "/broken.png"), "proxied") << i;
+    gate.wait(seconds(61));
+  }
+  Gate counted("fleet: {tasks: dns:app.internal}\n" + std::string(limit));
+  EXPECT_EQ(counted.share_among(8), std::vector<std::string>());
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_EQ(counted.respond(404, "/broken.png"), "proxied") << i;
+    counted.wait(seconds(61));
+  }
+}
+
 TEST(OnStatus, APathIsChargedOnceAPeriod) {
   Gate gate("limits: [{name: misses, rate: 2/min, on_status: {codes: 404, distinct: path}}]");
   for (int i = 0; i < 12; ++i) {
