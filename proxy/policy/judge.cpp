@@ -273,6 +273,9 @@ void Judge::show_always(Admission& out) const {
   if (soonest == nullptr) return;
   out.show_ratelimit = true;
   out.decision = soonest->verdict;
+  // It was looked at as if charged, and is not yet.
+  if (soonest->limit->late())
+    out.decision.remaining = std::min(out.decision.remaining + 1, out.decision.burst);
   out.policy_name = soonest->limit->source->name.value;
   out.policy_quota = out.decision.burst;
   out.policy_window = soonest->limit->policy_window();

@@ -117,6 +117,15 @@ TEST(OnStatus, BansAndShadowAsForAnyLimit) {
   EXPECT_EQ(both.respond(200, "/"), "proxied");
 }
 
+TEST(OnStatus, WhatRemainsIsWhatIsThere) {
+  Gate gate("limits: [{name: misses, rate: 3/min, on_status: 404, ratelimit_headers: always}]");
+  gate.respond(200, "/");
+  EXPECT_EQ(gate.admission.decision.remaining, 3U);
+  gate.respond(404, "/");
+  gate.respond(200, "/");
+  EXPECT_EQ(gate.admission.decision.remaining, 2U);
+}
+
 TEST(OnStatus, ALongExchangeIsChargedByTheLimitOfNow) {
   Gate gate("limits: [{name: misses, rate: 2/min, on_status: 404}]");
   Admission old;
