@@ -20,6 +20,7 @@ namespace {
 
 // As many at once: their timeouts pass together, and each has three descriptors.
 constexpr std::size_t runs_at_once = 256;
+constexpr std::size_t runs_to_begin = 8;
 
 struct Plan {
   const FaultExchange* exchange;
@@ -44,7 +45,9 @@ std::string describe(const FaultRun& run) {
 void play(std::deque<Plan> plans) {
   std::list<FaultRun> running;
   while (!plans.empty() || !running.empty()) {
-    while (running.size() < runs_at_once && !plans.empty()) {
+    // A few at a time: those that run have their own times to keep.
+    for (std::size_t begun = 0; begun < runs_to_begin && running.size() < runs_at_once && !plans.empty();
+         ++begun) {
       running.emplace_back(*plans.front().exchange, plans.front().config, std::move(plans.front().faults));
       plans.pop_front();
     }
