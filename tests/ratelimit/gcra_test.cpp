@@ -67,6 +67,7 @@ TEST(Gcra, ARefundNeverLeavesTheBucketBetterOff) {
               const auto regained = static_cast<std::uint64_t>(elapsed);
               const std::uint64_t owed = Narrow::debt(value, wrapped(now + elapsed));
               const std::uint64_t left = Narrow::refunded(owed, cost > regained ? cost - regained : 0);
+              ASSERT_LE(left, owed);
               ASSERT_GE(left, Narrow::debt(twin, wrapped(now + elapsed)));
             }
           }

@@ -29,6 +29,11 @@ TEST(Table, PlacesAKeyInTwoDifferentLinesWithinBounds) {
   }
 }
 
+TEST(Table, AKeyWhoseTagWouldBeZeroIsNotSeenInEmptyWords) {
+  const Table<StdAtomics> table(1);
+  EXPECT_FALSE(table.find(table.place({5, 0})));
+}
+
 TEST(Table, HoldsItsCapacityWithoutDroppingAnyone) {
   constexpr std::uint64_t capacity = 50'000;
   Buckets<StdAtomics> buckets(capacity);
