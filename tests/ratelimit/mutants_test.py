@@ -74,7 +74,7 @@ def build(folder, test, changed, whole):
             reached = relative == changed or changed in included(relative, set())
         objects.append(compiled(source, folder) if reached else in_whole)
     binary = os.path.join(folder, test)
-    done = run([COMPILER[-1], "-pthread", *objects, "-o", binary, *LIBRARIES], folder, 120)
+    done = run([COMPILER[-1], "-pthread", *objects, "-o", binary, *LIBRARIES], folder, 300)
     if done.returncode != 0:
         raise AssertionError(f"{test} does not link:\n{done.stderr}")
     return binary
@@ -89,7 +89,7 @@ def copy(name):
 
 def verdict(binary, test_filter):
     command = [binary, "--gtest_brief=1", "--gtest_fail_fast", f"--gtest_filter={test_filter}"]
-    done = run(command, os.path.dirname(binary), 120)
+    done = run(command, os.path.dirname(binary), 300)
     if "0 tests from" in done.stdout:
         raise AssertionError(f"no test is named {test_filter}")
     return done
