@@ -27,6 +27,7 @@
 #include "bench/limiter/random_line.hpp"
 #include "bench/limiter/sharded_map.hpp"
 #include "bench/limiter/tbb_map.hpp"
+#include "bench/limiter/terms.hpp"
 #include "bench/limiter/traffic.hpp"
 
 namespace {
@@ -79,6 +80,11 @@ class Requests {
   std::size_t at_;
 };
 
+void count(Answer answer, std::uint64_t& admitted) {
+  admitted += answer.admitted ? 1 : 0;
+  benchmark::DoNotOptimize(answer.remaining);
+}
+
 template <class Subject>
 void report(benchmark::State& state, const Cell& cell, std::uint64_t admitted) {
   const auto requests = static_cast<std::uint64_t>(state.iterations());
@@ -100,7 +106,7 @@ void decide(benchmark::State& state, const Cell& cell) {
   while (state.KeepRunningBatch(batch)) {
     const Instant now = std::chrono::steady_clock::now();
     for (unsigned at = 0; at < batch; ++at) {
-      admitted += subject.charge(requests.next(), now) ? 1 : 0;
+      count(subject.charge(requests.next(), now), admitted);
       if (pace == Pace::apart) fence();
     }
   }
@@ -119,7 +125,7 @@ void decide_prefetched(benchmark::State& state, const Cell& cell) {
     const Instant now = std::chrono::steady_clock::now();
     for (unsigned at = 0; at < batch; ++at) {
       Key& key = asked[at % ahead];
-      admitted += limiter.charge(std::exchange(key, requests.next()), now) ? 1 : 0;
+      count(limiter.charge(std::exchange(key, requests.next()), now), admitted);
       limiter.prefetch(key);
       fence();
     }

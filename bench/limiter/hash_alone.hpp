@@ -5,6 +5,7 @@
 
 #include <cstddef>
 
+#include "bench/limiter/terms.hpp"
 #include "ratelimit/key.hpp"
 #include "ratelimit/quota.hpp"
 
@@ -17,9 +18,9 @@ class HashAlone {
 
   HashAlone(const ratelimit::Quota&, std::size_t, ratelimit::Instant) {}
 
-  bool charge(ratelimit::Key key, ratelimit::Instant) {
+  Answer charge(ratelimit::Key key, ratelimit::Instant) {
     benchmark::DoNotOptimize(key);
-    return true;
+    return {true, 0};
   }
 };
 

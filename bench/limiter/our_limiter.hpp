@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#include "bench/limiter/terms.hpp"
 #include "ratelimit/limiter.hpp"
 
 namespace sekisho::bench {
@@ -15,7 +16,10 @@ class OurLimiter {
   OurLimiter(const ratelimit::Quota& quota, std::size_t clients, ratelimit::Instant start)
       : limiter_(quota, clients, start) {}
 
-  bool charge(ratelimit::Key key, ratelimit::Instant now) { return limiter_.charge(key, now).admitted; }
+  Answer charge(ratelimit::Key key, ratelimit::Instant now) {
+    const auto verdict = limiter_.charge(key, now);
+    return {verdict.admitted, verdict.remaining};
+  }
   void prefetch(ratelimit::Key key) const { limiter_.prefetch(key); }
 
  private:

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "bench/limiter/terms.hpp"
 #include "ratelimit/key.hpp"
 #include "ratelimit/limiter.hpp"
 #include "ratelimit/pages.hpp"
@@ -21,12 +22,12 @@ class RandomLine {
   RandomLine(const ratelimit::Quota&, std::size_t clients, ratelimit::Instant)
       : lines_(ratelimit::Limiter::bytes_for(clients) / line_bytes), pages_(lines_ * line_bytes) {}
 
-  bool charge(ratelimit::Key key, ratelimit::Instant) {
+  Answer charge(ratelimit::Key key, ratelimit::Instant) {
     __extension__ using Wide = unsigned __int128;
     const auto line = static_cast<std::size_t>(static_cast<Wide>(key.high) * lines_ >> 64);
     std::uint64_t& word = static_cast<std::uint64_t*>(pages_.data())[line * (line_bytes / sizeof(word))];
     std::atomic_ref(word).fetch_add(1, std::memory_order_relaxed);
-    return true;
+    return {true, 0};
   }
 
  private:

@@ -26,13 +26,18 @@ struct Terms {
   std::uint64_t burst;
 };
 
-// GCRA on one client's value, which the caller has for itself: true is admitted, and then `value` is the new
-// one.
-inline bool charge_value(std::uint64_t& value, std::uint64_t now, const Terms& terms) {
+// What each of them answers: the verdict, and how many requests would be admitted after it.
+struct Answer {
+  bool admitted;
+  std::uint64_t remaining;
+};
+
+// GCRA on one client's value, which the caller has for itself: `value` is changed where it is admitted.
+inline Answer charge_value(std::uint64_t& value, std::uint64_t now, const Terms& terms) {
   const std::uint64_t debt = ratelimit::Gcra::debt(value, now);
-  if (!ratelimit::Gcra::admits(debt, terms.cost, terms.burst)) return false;
+  if (!ratelimit::Gcra::admits(debt, terms.cost, terms.burst)) return {false, 0};
   value = ratelimit::Gcra::value_of(debt + terms.cost, now);
-  return true;
+  return {true, (terms.burst - debt - terms.cost) >> terms.clock.fraction_bits()};
 }
 
 // The keys are hashed already, with a secret: their own bits serve as a map's hash.
