@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 
+#include "ratelimit/buckets.hpp"
 #include "ratelimit/table.hpp"
 #include "tests/ratelimit/random.hpp"
 
@@ -129,6 +130,29 @@ TEST(ClaimProtocol, SurvivesInsertsWithinInserts) {
         ASSERT_NO_FATAL_FAILURE(expect_one_member(table, 3));
       }
     }
+  }
+}
+
+// The look and the swap of a charge that finds its member.
+TEST(ClaimProtocol, AChargeThatIsOvertakenCountsBoth) {
+  for (int point = 0;; ++point) {
+    SCOPED_TRACE(point);
+    InterruptedAtomics::interrupt = [] {};
+    Buckets<InterruptedAtomics> buckets(1);
+    ASSERT_TRUE(buckets.charge(key, 0, 1, 100, 0).admitted);
+    int left = point;
+    bool overtaken = false;
+    InterruptedAtomics::interrupt = [&] {
+      if (overtaken || left-- > 0) return;
+      overtaken = true;
+      ASSERT_TRUE(buckets.charge(key, 0, 10, 100, 0).admitted);
+    };
+    const auto outcome = buckets.charge(key, 0, 1, 100, 0);
+    InterruptedAtomics::interrupt = [] {};
+    if (!overtaken) break;
+    EXPECT_TRUE(outcome.admitted);
+    EXPECT_EQ(outcome.debt, 12U);
+    EXPECT_EQ(buckets.peek(key, 0, 1, 100).debt, 13U) << "as if one more were charged";
   }
 }
 
