@@ -39,6 +39,7 @@ TEST(Gcra, EveryBucketAtEveryTimeDecidesAsInPlainIntegers) {
           const std::uint64_t charged = Narrow::value_of(debt + cost, wrapped(now));
           ASSERT_EQ(Narrow::debt(charged, wrapped(now)), debt + cost);
           ASSERT_EQ(Narrow::refunded(debt + cost, cost), debt);
+          ASSERT_EQ(Narrow::refunded(debt, debt + cost), 0U);
         }
       }
     }

@@ -32,6 +32,11 @@ TEST(Table, PlacesAKeyInTwoDifferentLinesWithinBounds) {
 TEST(Table, AKeyWhoseTagWouldBeZeroIsNotSeenInEmptyWords) {
   const Table<StdAtomics> table(1);
   EXPECT_FALSE(table.find(table.place({5, 0})));
+  // A debt whose value is 0 as well: without a tag it would be an empty word.
+  Buckets<StdAtomics> buckets(1);
+  const std::uint64_t now = word::value_mask + 1 - 10;
+  EXPECT_TRUE(buckets.charge({5, 0}, now, 10, 10, now).admitted);
+  EXPECT_FALSE(buckets.charge({5, 0}, now, 10, 10, now).admitted);
 }
 
 TEST(Table, HoldsItsCapacityWithoutDroppingAnyone) {
