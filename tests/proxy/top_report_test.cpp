@@ -112,7 +112,8 @@ TEST_F(Top, MoreClientsThanSlotsShowTheirErrors) {
 }
 
 TEST_F(Top, AnyByteStaysInItsPlace) {
-  const std::string nasty("/\x1b]0;owned\x07\"\\\n\r\0\x7f\xff\xc2\x9b\xe2\x80\xae%1b {", 30);
+  using namespace std::string_literals;
+  const std::string nasty = "/\x1b]0;owned\x07\"\\\n\r\0\x7f\xff\xc2\x9b\xe2\x80\xae%1b {"s;
   record(0, "203.0.113.7", nasty, true, 2);
   const std::string json = top_json(report());
   for (const char c : json) EXPECT_TRUE(static_cast<unsigned char>(c) >= ' ' && c != '\x7f') << c;
