@@ -117,7 +117,7 @@ TEST(LimiterProperty, AgreesWithTheOracle) {
       }
     }
   }
-  EXPECT_GT(others, 300);
+  EXPECT_GT(others, 50) << "or changes of tables were not tried";
 }
 
 struct Admission {

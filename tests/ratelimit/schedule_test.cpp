@@ -74,7 +74,7 @@ class Interleavings : public testing::Test {
   Explored explore(std::vector<std::function<void()>> threads, int preemptions = Schedule::unbounded) {
     const Explored explored = schedule_.explore(scenario(std::move(threads)), preemptions);
     EXPECT_EQ(explored.failure, "");
-    EXPECT_GT(explored.states, 1000U) << "this is no search";
+    EXPECT_GT(explored.states, 500U) << "this is no search";
     std::printf("           %s: %llu runs, %llu states, %.3g interleavings\n",
                 testing::UnitTest::GetInstance()->current_test_info()->name(),
                 static_cast<unsigned long long>(explored.runs),
