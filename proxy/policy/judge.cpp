@@ -121,7 +121,12 @@ void Judge::add(std::size_t index, const KeySource& source) {
 void Judge::look(Matched& matched, ratelimit::Instant now) const {
   const CompiledLimit& limit = *matched.limit;
   if (limit.rated()) matched.verdict = limit.state->limiter->peek(matched.key, now);
-  matched.full = limit.counted() && limit.state->in_flight->count(matched.key) >= limit.source->in_flight;
+  matched.full = is_full(matched);
+}
+
+bool Judge::is_full(const Matched& matched) {
+  const CompiledLimit& limit = *matched.limit;
+  return limit.counted() && limit.state->in_flight->count(matched.key) >= limit.source->in_flight;
 }
 
 bool Judge::take_place(Matched& matched, Admission& out) const {
@@ -173,7 +178,7 @@ bool Judge::charge_together(ratelimit::Instant now, Admission& out) {
     if (limit.rated() && !limit.late() && !look_) {
       charges_.push_back({limit.state->limiter.get(), matched.key, {}});
       charged_.push_back(i);
-      matched.full = limit.counted() && limit.state->in_flight->count(matched.key) >= limit.source->in_flight;
+      matched.full = is_full(matched);
     } else {
       look(matched, now);
     }

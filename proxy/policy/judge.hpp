@@ -55,6 +55,7 @@ class Judge {
   const ratelimit::Key& key_of(const CompiledLimit& limit, const KeySource& source);
   ratelimit::Key ban_key_of(const CompiledLimit& limit, const KeySource& source) const;
   void look(Matched& matched, ratelimit::Instant now) const;
+  static bool is_full(const Matched& matched);
   bool take_place(Matched& matched, Admission& out) const;
   bool take_places(Admission& out);
   void owe(const Matched& matched, Admission& out) const;
