@@ -1,5 +1,8 @@
 // Limits that bound how many are in progress (in_flight), and that make a request wait for its turn (delay).
+#include <atomic>
+
 #include "tests/policy/policy_fixture.hpp"
+#include "tests/ratelimit/threads.hpp"
 
 namespace sekisho::policy {
 namespace {
@@ -102,6 +105,36 @@ TEST(InFlightLimit, AReloadChangesTheBoundAndTheRoomAndKeepsTheCount) {
   fourth = begin(gate, 1);
   EXPECT_EQ(admitted(fourth), 1U);
   finish(under_way[1], 200, gate.now);
+}
+
+// Between the look at all limits and the taking of their places another worker may take the last one.
+TEST(InFlightLimit, WhoLosesARaceForTheSecondPlaceKeepsNoneOfTheFirst) {
+  constexpr const char* yaml =
+      "limits: [{name: a, key: global, in_flight: 9}, {name: b, key: global, in_flight: 1}]";
+  Gate gate(yaml);
+  gate.use({});
+  const auto config = load_config(yaml);
+  std::atomic<int> refused{0};
+  std::atomic<bool> kept{false};
+  test::together(2, [&](int worker) {
+    config::Diagnostics diagnostics;
+    const auto engine =
+        Engine::compile(config, gate.states().current(), static_cast<unsigned>(worker), diagnostics);
+    Admission admission;
+    const auto deadline = std::chrono::steady_clock::now() + seconds(20);
+    for (int turn = 0; turn < 200'000 || (refused < 100 && std::chrono::steady_clock::now() < deadline);
+         ++turn) {
+      engine->admit(gate.view(), gate.now, {}, admission);
+      if (admission.outcome != Outcome::proxied) {
+        ++refused;
+        kept = kept || !admission.places.empty();
+      }
+      engine->finish(admission, 200, gate.now);
+    }
+  });
+  EXPECT_GE(refused.load(), 100);
+  EXPECT_FALSE(kept.load());
+  EXPECT_EQ(gate.get("/"), "proxied");
 }
 
 TEST(InFlightLimit, ItsRefusalsAreStrikes) {
