@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -46,13 +47,40 @@ class Buckets {
   template <class Carried = NothingCarried>
   Outcome charge(Key key, std::uint64_t now, std::uint64_t cost, std::uint64_t ceiling, std::uint64_t oldest,
                  Carried carried = {}) {
+    if (const Attempt first = attempt(key, now, cost, ceiling, 0); first.ending != Attempt::unsettled)
+      return {first.ending == Attempt::admitted, first.debt};
+    Outcome outcome{};
+    const auto decide = [&](std::optional<std::uint64_t> value) -> std::optional<std::uint64_t> {
+      outcome = judge(value ? value : carried(key), now, cost, ceiling);
+      if (!outcome.admitted) return std::nullopt;
+      return Gcra::value_of(outcome.debt, now);
+    };
+    count(table_.update(table_.place(key), DebtRules{now, oldest}, decide));
+    return outcome;
+  }
+
+  // A charge as it nearly always is: the bucket is found at the first look and, where it admits, no other
+  // thread is faster. Otherwise nothing has happened, and only charge() can tell. `remaining`, how many more
+  // costs (powers of two) `burst` leaves, is worked out before the swap, because what reads memory after it
+  // has to wait for it.
+  struct Attempt {
+    enum Ending { admitted, refused, unsettled } ending;
+    std::uint64_t debt;
+    std::uint64_t remaining;
+  };
+  Attempt attempt(Key key, std::uint64_t now, std::uint64_t cost, std::uint64_t ceiling,
+                  std::uint64_t burst) {
     const auto place = table_.place(key);
-    if (const auto hit = table_.look(place)) [[likely]] {
-      const Outcome outcome = judge(word::value(hit.word), now, cost, ceiling);
-      if (!outcome.admitted || table_.replace(hit, place.tag, Gcra::value_of(outcome.debt, now))) [[likely]]
-        return outcome;
-    }
-    return charge_slowly(key, now, cost, ceiling, oldest, carried);
+    const auto hit = table_.look(place);
+    if (!hit) [[unlikely]]
+      return {Attempt::unsettled, 0, 0};
+    const Outcome outcome = judge(word::value(hit.word), now, cost, ceiling);
+    const std::uint64_t remaining =
+        outcome.debt < burst ? (burst - outcome.debt) >> std::countr_zero(cost) : 0;
+    if (!outcome.admitted) return {Attempt::refused, outcome.debt, remaining};
+    if (!table_.replace(hit, place.tag, Gcra::value_of(outcome.debt, now))) [[unlikely]]
+      return {Attempt::unsettled, 0, 0};
+    return {Attempt::admitted, outcome.debt, remaining};
   }
 
   // Takes `amount` off the bucket's debt, as far as there is any.
@@ -84,20 +112,6 @@ class Buckets {
   const Table<Atomics>& table() const { return table_; }
 
  private:
-  // The whole of a charge. Apart, so that what is rare takes no registers from what is not.
-  template <class Carried>
-  [[gnu::noinline]] Outcome charge_slowly(Key key, std::uint64_t now, std::uint64_t cost,
-                                          std::uint64_t ceiling, std::uint64_t oldest, Carried carried) {
-    Outcome outcome{};
-    const auto decide = [&](std::optional<std::uint64_t> value) -> std::optional<std::uint64_t> {
-      outcome = judge(value ? value : carried(key), now, cost, ceiling);
-      if (!outcome.admitted) return std::nullopt;
-      return Gcra::value_of(outcome.debt, now);
-    };
-    count(table_.update(table_.place(key), DebtRules{now, oldest}, decide));
-    return outcome;
-  }
-
   static Outcome judge(std::optional<std::uint64_t> value, std::uint64_t now, std::uint64_t cost,
                        std::uint64_t ceiling) {
     const std::uint64_t debt = value ? Gcra::debt(*value, now) : 0;

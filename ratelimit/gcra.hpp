@@ -27,8 +27,8 @@ struct BasicGcra {
 
   // What the bucket owes at `now`; 0 for an idle or a stale value.
   static constexpr std::uint64_t debt(std::uint64_t value, std::uint64_t now) {
-    const std::int64_t ahead = distance(value, now);
-    return ahead <= 0 || static_cast<std::uint64_t>(ahead) > stale ? 0 : static_cast<std::uint64_t>(ahead);
+    const std::uint64_t ahead = (value - now) & mask;  // what is behind comes out far above `stale`
+    return ahead > stale ? 0 : ahead;
   }
 
   static constexpr bool admits(std::uint64_t debt, std::uint64_t cost, std::uint64_t burst) {

@@ -160,7 +160,18 @@ class Limiter::Impl {
   const Terms& terms() const { return *terms_.load(std::memory_order_acquire); }
 
   static Verdict charge(const Terms& terms, Key key, Instant now, std::uint64_t ceiling) {
-    const auto outcome = terms.table->buckets.charge(key, stamp(terms, now), terms.cost, ceiling,
+    const auto attempt =
+        terms.table->buckets.attempt(key, stamp(terms, now), terms.cost, ceiling, terms.burst);
+    if (attempt.ending == attempt.unsettled) [[unlikely]]
+      return charge_slowly(terms, key.high, key.low, now, ceiling);
+    return {attempt.ending == attempt.admitted, attempt.remaining, attempt.debt, now, &terms};
+  }
+
+  // The whole of a charge. Apart, so that what is rare takes no registers from what is not, and with its key
+  // as two numbers, because g++ 12 passes a struct on by way of the stack.
+  [[gnu::noinline]] static Verdict charge_slowly(const Terms& terms, std::uint64_t high, std::uint64_t low,
+                                                 Instant now, std::uint64_t ceiling) {
+    const auto outcome = terms.table->buckets.charge({high, low}, stamp(terms, now), terms.cost, ceiling,
                                                      oldest(terms, now), Carried{*terms.table});
     return answer(terms, now, outcome);
   }

@@ -23,7 +23,7 @@ class ShardedMap {
   // A call, as to a library: not part of the loop that measures it.
   [[gnu::noinline]] Answer charge(ratelimit::Key key, ratelimit::Instant now) {
     const std::uint64_t units = terms_.units(now);
-    Shard& shard = shards_[key.low % count];  // other bits than the map's own hash
+    Shard& shard = shards_[(key.high >> 8) % count];  // other bits than the map looks at
     const std::lock_guard lock(shard.mutex);
     return charge_value(shard.values.try_emplace(key, units).first->second, units, terms_);
   }

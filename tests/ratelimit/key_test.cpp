@@ -55,8 +55,8 @@ TEST(KeyHasher, HashesTheSaltBeforeTheBytes) {
   const std::string bytes = counting(20);
   std::memcpy(&salt, bytes.data(), sizeof salt);
   const Key salted = KeyHasher(vector_secret)(salt, std::string_view(bytes).substr(8));
-  const auto [low, high] = SipHash128<1, 3>(vector_secret).finish(bytes);
-  EXPECT_EQ(salted, (Key{high, low}));
+  const auto [first, last] = SipHash128<1, 3>(vector_secret).finish(bytes);
+  EXPECT_EQ(salted, (Key{first, last}));
 }
 
 TEST(KeyHasher, TellsApartSaltsSecretsAndLengths) {
