@@ -64,7 +64,7 @@ def draw_times(machine, cells, folder):
 
 
 def draw_ratios(machine, cells, folder):
-    """The limiter's time as a part of the fastest other's, and of the floor's, for each cell."""
+    """The limiter's time as a part of the fastest other's, and of the floor's on the same lines, for each cell."""
     names = sorted({key[1:] for key in cells if key[0] == "limiter"}, key=lambda key: (key[0], TRAFFIC.index(key[1]), key[2], key[3]), reverse=True)
     median = {key: statistics.median(ns) for key, ns in cells.items()}
     figure, panel = plt.subplots(figsize=(10, 0.24 * len(names) + 1.6))
@@ -74,7 +74,7 @@ def draw_ratios(machine, cells, folder):
         panel.plot(ours / median[("floor", *name)], place, "|", color="#555555", markersize=10)
     panel.axvline(1, color="black", linewidth=0.8)
     panel.set_yticks(range(len(names)), [f"{size:,} {traffic} {verdict} {threads}" for size, traffic, verdict, threads in names], fontsize=8)
-    panel.set_xlabel("limiter's time to the fastest other's (dots: left of 1 is faster) and to the floor's (bars)")
+    panel.set_xlabel("limiter's time to the fastest other's (dots: left of 1 is faster) and to that of a floor on the same lines (bars)")
     panel.grid(axis="x", alpha=0.25)
     figure.text(0.01, 0.005, caption(machine), fontsize=8)
     figure.tight_layout(rect=(0, 0.02, 1, 1))
