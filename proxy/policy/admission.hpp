@@ -38,7 +38,7 @@ struct ChargedLate {
 // A request's place among those of one key in progress.
 struct HeldPlace {
   const LimitState* state = nullptr;                 // kept alive by the engine that gave it
-  std::shared_ptr<ratelimit::InFlight> counts = {};  // once it outlives that (Engine::keep_places)
+  std::shared_ptr<ratelimit::InFlight> counts = {};  // once it outlives that (Engine::detach)
   ratelimit::Lease lease;                            // last: given back before its counts may go
 };
 
@@ -76,7 +76,7 @@ struct Admission {
   ratelimit::Duration delay{};   // admitted, but its turn comes only after this (from the moment of admit)
   std::vector<Charged> charged;  // by the rates; emptied by finish or refund
   std::vector<ChargedLate> charged_late;  // by finish
-  // Given back by whoever ends the exchange, or with this; before the engine goes, or keep_places was called.
+  // Given back by whoever ends the exchange, or with this; before the engine goes, or detach was called.
   std::vector<HeldPlace> places;
 
   // Refused, but the answer is to be held back first.
