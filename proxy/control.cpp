@@ -12,14 +12,15 @@
 #include <exception>
 #include <optional>
 #include <stdexcept>
+#include <utility>
 
-#include "config/ip_address.hpp"
 #include "proxy/admin_server.hpp"
 #include "proxy/diagnostic_log.hpp"
 #include "proxy/drain.hpp"
 #include "proxy/fleet_watch.hpp"
 #include "proxy/memory_return.hpp"
 #include "proxy/metrics.hpp"
+#include "proxy/policy/lift_bans.hpp"
 #include "proxy/process_signals.hpp"
 #include "proxy/running_configuration.hpp"
 #include "proxy/status_report.hpp"
@@ -36,7 +37,6 @@ constexpr auto worker_patience = std::chrono::seconds(5);
 constexpr auto look_up_patience = std::chrono::seconds(2);
 constexpr auto tick = std::chrono::milliseconds(200);
 constexpr auto sweep_every = std::chrono::seconds(20);
-constexpr auto look_for_ended_bans_every = std::chrono::seconds(1);
 constexpr unsigned seconds_for_a_forced_end = 5;
 
 ratelimit::Secret draw_secret() {
@@ -49,6 +49,26 @@ ratelimit::Secret draw_secret() {
 
 double seconds_since(Clock::time_point then, Clock::time_point now) {
   return std::chrono::duration<double>(now - then).count();
+}
+
+void say(const ratelimit::BanEvent& event) {
+  using Kind = ratelimit::BanEvent::Kind;
+  const ratelimit::BanEntry& ban = event.ban;
+  if (event.kind == Kind::set) {
+    const double length = std::chrono::duration<double>(ban.length).count();
+    log_event(LogLevel::warning, "ban", fmt::format("{} banned {} for {:g} s", ban.limit, ban.client, length),
+              {{"client", ban.client},
+               {"limit", ban.limit},
+               {"seconds", length},
+               {"repetition", std::uint64_t{ban.repetition}}});
+    return;
+  }
+  const auto [what, reason] = event.kind == Kind::over     ? std::pair("is over", "expired")
+                              : event.kind == Kind::lifted ? std::pair("was lifted", "lifted")
+                                                           : std::pair("gave way to another", "evicted");
+  log_event(event.kind == Kind::evicted ? LogLevel::warning : LogLevel::info, "unban",
+            fmt::format("the ban of {} by {} {}", ban.client, ban.limit, what),
+            {{"client", ban.client}, {"limit", ban.limit}, {"reason", reason}});
 }
 
 // Everything that lives as long as the process serves. Members are made in this order, and end in the
@@ -150,39 +170,14 @@ class Control : public AdminBackend {
   }
 
   std::uint64_t lift(std::string_view client) override {
-    std::uint64_t lifted = 0;
-    for (const std::string& text : ban_texts(client)) {
-      for (const ratelimit::BanEntry& ban : states_.current().bans->lift(text, Clock::now())) {
-        ++lifted;
-        log_event(LogLevel::info, "unban",
-                  fmt::format("the ban of {} by {} was lifted", ban.client, ban.limit),
-                  {{"client", ban.client}, {"limit", ban.limit}, {"reason", "lifted"}});
-      }
-    }
+    const std::uint64_t lifted =
+        policy::lift_bans(states_.current(), running_.config(), client, Clock::now());
+    say_bans();
     return lifted;
   }
 
  private:
   bool draining() const { return drain_ && drain_->begun(); }
-
-  // As bans of that address are listed: the address, or the prefix or network that it is one client by.
-  std::vector<std::string> ban_texts(std::string_view client) const {
-    std::vector<std::string> texts{std::string(client)};
-    const auto address = config::IpAddress::parse(client);
-    if (!address) return texts;
-    const auto add = [&](std::string text) {
-      if (std::find(texts.begin(), texts.end(), text) == texts.end()) texts.push_back(std::move(text));
-    };
-    const config::ClientIp& ip = running_.config().client_ip;
-    add(address->to_string());
-    for (const auto& [v4, v6] :
-         {std::pair(ip.prefix_ipv4, ip.prefix_ipv6), std::pair(ip.network_ipv4, ip.network_ipv6)}) {
-      const std::string network = address->truncated(v4, v6).to_string();
-      add(network);
-      add(fmt::format("{}/{}", network, address->is_v4() ? v4 : v6));
-    }
-    return texts;
-  }
 
   MetricsSources metrics_sources() {
     MetricsSources sources;
@@ -294,10 +289,6 @@ class Control : public AdminBackend {
     write_posted_events();
     say_bans();
     const auto now = Clock::now();
-    if (now - looked_for_ended_bans_ >= look_for_ended_bans_every) {
-      looked_for_ended_bans_ = now;
-      say_ended_bans(now);
-    }
     if (now - swept_ >= sweep_every) {
       swept_ = now;
       states_.sweep(now, quiet_since(now));
@@ -316,31 +307,12 @@ class Control : public AdminBackend {
   }
 
   void say_bans() {
-    for (const policy::BanEvent& ban : states_.take_ban_events()) {
-      if (ban.kind == policy::BanEvent::Kind::unban) {
-        say_ban_is_over(ban.client, ban.limit);
-      } else {
-        const double length = std::chrono::duration<double>(ban.length).count();
-        log_event(LogLevel::warning, "ban",
-                  fmt::format("{} banned {} for {:g} s", ban.limit, ban.client, length),
-                  {{"client", ban.client},
-                   {"limit", ban.limit},
-                   {"seconds", length},
-                   {"repetition", std::uint64_t{ban.repetition}}});
-      }
-    }
-  }
-
-  // More often than the sweep of every table would be cheap; nothing is done while nobody is banned.
-  void say_ended_bans(Clock::time_point now) {
-    const auto& bans = states_.current().bans;
-    if (!bans || !bans->any()) return;
-    for (const ratelimit::BanEntry& ban : bans->sweep(now)) say_ban_is_over(ban.client, ban.limit);
-  }
-
-  static void say_ban_is_over(const std::string& client, const std::string& limit) {
-    log_event(LogLevel::info, "unban", fmt::format("the ban of {} by {} is over", client, limit),
-              {{"client", client}, {"limit", limit}, {"reason", "expired"}});
+    const ratelimit::BanNews news = states_.current().bans->take_events(Clock::now());
+    for (const ratelimit::BanEvent& event : news.events) say(event);
+    if (news.dropped == 0) return;
+    log_event(LogLevel::warning, "events_dropped",
+              fmt::format("{} bans and ends of bans came faster than they could be logged", news.dropped),
+              {{"dropped", news.dropped}});
   }
 
   const ControlOptions& options_;
@@ -351,7 +323,6 @@ class Control : public AdminBackend {
   RunningConfiguration running_;
   Metrics metrics_{[this] { return metrics_sources(); }};
   Clock::time_point swept_ = Clock::now();
-  Clock::time_point looked_for_ended_bans_ = Clock::now();
   std::optional<AccessLog> access_log_;
   std::optional<Server> server_;
   std::optional<MemoryReturn> memory_return_;

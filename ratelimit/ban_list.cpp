@@ -1,15 +1,6 @@
 #include "ratelimit/ban_list.hpp"
 
-#include <algorithm>
-#include <functional>
-
 namespace sekisho::ratelimit {
-
-void BanList::erase(const ByEnd& place) {
-  running_.erase(place);
-  reported_.erase(place);
-  entries_.erase(place.key);
-}
 
 unsigned BanList::repetition(Key key, Instant now) const {
   const auto found = entries_.find(key);
@@ -17,68 +8,89 @@ unsigned BanList::repetition(Key key, Instant now) const {
   return found->second.repetition + 1;
 }
 
-void BanList::add(Key key, const BanEntry& entry, Instant now) {
-  if (const auto found = entries_.find(key); found != entries_.end()) {
-    const ByEnd place{found->second.until, key};
-    if (running_.contains(place) && replaced_.size() < Bans::max_listed) replaced_.push_back(found->second);
-    erase(place);
-  }
-  if (entries_.size() >= Bans::max_listed) {
-    if (!reported_.empty()) {
-      erase(ByEnd(*reported_.begin()));
-    } else if (running_.begin()->until <= now) {
-      if (replaced_.size() < Bans::max_listed) replaced_.push_back(entries_.at(running_.begin()->key));
-      erase(ByEnd(*running_.begin()));
-    } else {
-      return;
-    }
-  }
-  entries_.emplace(key, entry);
-  running_.insert({entry.until, key});
+void BanList::begin(const BanEntry& entry) {
+  entries_.emplace(entry.key, entry);
+  running_.insert({entry.until, entry.key});
+  ++by_limit_[entry.limit];
 }
 
-std::vector<std::pair<Key, BanEntry>> BanList::take(std::string_view client, Instant now) {
-  std::vector<std::pair<Key, BanEntry>> taken;
-  for (auto place = running_.upper_bound({now, {~std::uint64_t{0}, ~std::uint64_t{0}}});
-       place != running_.end();) {
-    const auto found = entries_.find(place->key);
-    if (found->second.client != client) {
-      ++place;
-      continue;
-    }
-    taken.emplace_back(found->first, std::move(found->second));
+void BanList::end(std::set<ByEnd>::iterator place, BanEvent::Kind kind) {
+  const BanEntry& entry = entries_.at(place->key);
+  events_.add(kind, entry);
+  const auto count = by_limit_.find(entry.limit);
+  if (--count->second == 0) by_limit_.erase(count);
+  past_.insert(running_.extract(place));
+}
+
+void BanList::forget_oldest() {
+  entries_.erase(past_.begin()->key);
+  past_.erase(past_.begin());
+}
+
+bool BanList::add(const BanEntry& entry, Instant now) {
+  if (const auto found = entries_.find(entry.key); found != entries_.end()) {
+    const ByEnd place{found->second.until, entry.key};
+    if (const auto running = running_.find(place); running != running_.end())
+      end(running, BanEvent::Kind::over);
+    past_.erase(place);
     entries_.erase(found);
-    place = running_.erase(place);
   }
-  return taken;
+  if (entries_.size() >= max_listed && past_.empty() && running_.begin()->until <= now)
+    end(running_.begin(), BanEvent::Kind::over);
+  if (entries_.size() >= max_listed && !past_.empty()) forget_oldest();
+  const bool room = entries_.size() < max_listed;
+  if (room) begin(entry);
+  events_.add(BanEvent::Kind::set, entry);
+  return room;
 }
 
-std::vector<BanEntry> BanList::in_force(Instant now, const Holds& holds) const {
-  std::vector<BanEntry> entries;
-  for (const ByEnd& place : running_) {
-    const BanEntry& entry = entries_.at(place.key);
-    if (place.until > now && holds(place.key, entry)) entries.push_back(entry);
+bool BanList::settle(Instant now, std::size_t most) {
+  for (std::size_t done = 0; done < most; ++done) {
+    if (!running_.empty() && running_.begin()->until <= now) {
+      end(running_.begin(), BanEvent::Kind::over);
+    } else if (!past_.empty() && now - past_.begin()->until > memory) {
+      forget_oldest();
+    } else {
+      return true;
+    }
   }
-  std::ranges::stable_sort(entries, std::greater(),
-                           [](const BanEntry& entry) { return entry.until - entry.length; });
-  return entries;
+  return false;
 }
 
-std::uint64_t BanList::count(std::string_view limit, Instant now, const Holds& holds) const {
-  return static_cast<std::uint64_t>(std::ranges::count_if(running_, [&](const ByEnd& place) {
-    const BanEntry& entry = entries_.at(place.key);
-    return place.until > now && entry.limit == limit && holds(place.key, entry);
-  }));
+bool BanList::lift(Key key) {
+  const auto found = entries_.find(key);
+  if (found == entries_.end()) return false;
+  const ByEnd place{found->second.until, key};
+  const auto running = running_.find(place);
+  if (running == running_.end()) return false;
+  end(running, BanEvent::Kind::lifted);
+  past_.erase(place);
+  entries_.erase(found);
+  return true;
 }
 
-std::vector<BanEntry> BanList::ended(Instant now) {
-  std::vector<BanEntry> ended = std::exchange(replaced_, {});
-  while (!running_.empty() && running_.begin()->until <= now) {
-    ended.push_back(entries_.at(running_.begin()->key));
-    reported_.insert(running_.extract(running_.begin()));
+bool BanList::evict(Instant until, const std::function<bool(Key)>& gone) {
+  for (auto place = running_.lower_bound({until, {}}); place != running_.end() && place->until == until;
+       ++place) {
+    if (!gone(place->key)) continue;
+    end(place, BanEvent::Kind::evicted);
+    return true;
   }
-  while (!reported_.empty() && now - reported_.begin()->until > memory) erase(ByEnd(*reported_.begin()));
-  return ended;
+  return false;
+}
+
+std::uint64_t BanList::running(std::string_view limit) const {
+  const auto found = by_limit_.find(limit);
+  return found == by_limit_.end() ? 0 : found->second;
+}
+
+bool BanList::read(ByEnd& place, std::size_t most, const std::function<void(const BanEntry&)>& visit) const {
+  auto next = running_.upper_bound(place);
+  for (std::size_t shown = 0; shown < most && next != running_.end(); ++shown, ++next) {
+    visit(entries_.at(next->key));
+    place = *next;
+  }
+  return next != running_.end();
 }
 
 }  // namespace sekisho::ratelimit

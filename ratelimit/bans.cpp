@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <mutex>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "ratelimit/atomics.hpp"
-#include "ratelimit/ban_list.hpp"
 #include "ratelimit/debt_rules.hpp"
 #include "ratelimit/gcra.hpp"
 #include "ratelimit/succession.hpp"
@@ -22,6 +23,10 @@ using std::chrono::milliseconds;
 // stamp.
 constexpr milliseconds longest = milliseconds(std::int64_t{Gcra::stale}) - std::chrono::hours(1);
 constexpr milliseconds margin{1000};  // how much older than ours another worker's stamp may be
+
+// How much is done at most while workers wait.
+constexpr std::size_t at_a_time = 64;
+constexpr std::size_t words_at_a_time = 4096;
 
 // After a resize the bans of the old table hold there; new ones are set in the new one.
 struct BanTable {
@@ -73,7 +78,9 @@ class Bans::Impl {
 
   std::optional<BanEntry> ban(Key key, std::string_view limit, std::string_view client, const BanTerms& terms,
                               Instant now) {
+    waiting_.fetch_add(1, std::memory_order_relaxed);
     const std::lock_guard lock(mutex_);
+    waiting_.fetch_sub(1, std::memory_order_relaxed);
     const unsigned repetition = list_.repetition(key, now);
     const Duration length =
         std::clamp(grown(terms, repetition), Duration(milliseconds(1)), Duration(longest));
@@ -86,10 +93,12 @@ class Bans::Impl {
       set = !value || Gcra::debt(*value, stamp(now)) == 0;
       return set ? std::optional(static_cast<std::uint64_t>(until.count()) & Gcra::mask) : std::nullopt;
     };
-    evictions_ += bans.table.update(bans.table.place(key), rules(now), decide).evictions;
+    // Of several claims for one ban, none is killed: whoever makes or kills one holds the mutex.
+    const Update update = bans.table.update(bans.table.place(key), rules(now), decide);
     if (!set) return std::nullopt;
-    BanEntry entry{std::string(limit), std::string(client), end_of(until), length, repetition};
-    list_.add(key, entry, now);
+    if (update.evicted_weight > 0) note_eviction(milliseconds(update.evicted_weight), now);
+    BanEntry entry{key, std::string(limit), std::string(client), end_of(until), length, repetition};
+    if (!list_.add(entry, now)) ++unlisted_;
     latest_end_ = std::max(latest_end_, entry.until);
     any_.store(true, std::memory_order_relaxed);
     return entry;
@@ -100,54 +109,116 @@ class Bans::Impl {
     enforced_ = std::move(limits);
   }
 
-  std::vector<BanEntry> lift(std::string_view client, Instant now) {
+  bool lift(const BanEntry& ban, Instant now) {
     const std::lock_guard lock(mutex_);
-    std::vector<BanEntry> lifted;
-    for (auto& [key, entry] : list_.take(client, now)) {
-      const auto decide = [&](std::optional<std::uint64_t> value) {
-        return value ? std::optional(stamp(now)) : std::nullopt;
-      };
-      // In each: what is idle in one is as good as absent there, and the one before would be asked.
-      for (const auto& bans : tables_.all()) bans->table.update(bans->table.place(key), rules(now), decide);
-      lifted.push_back(std::move(entry));
-    }
-    return lifted;
+    const bool held = banned_for(ban.key, now).has_value();
+    const auto decide = [&](std::optional<std::uint64_t> value) {
+      return value ? std::optional(stamp(now)) : std::nullopt;
+    };
+    // In each: what is idle in one is as good as absent there, and the one before would be asked.
+    for (const auto& bans : tables_.all()) bans->table.update(bans->table.place(ban.key), rules(now), decide);
+    if (list_.lift(ban.key)) return true;
+    if (!held) return false;
+    if (unlisted_ > 0) --unlisted_;
+    list_.events().add(BanEvent::Kind::lifted, ban);
+    return true;
   }
 
   std::vector<BanEntry> list(Instant now) const {
-    const std::lock_guard lock(mutex_);
-    return list_.in_force(now, in_force_at(now));
+    std::vector<BanEntry> entries =
+        read(now, [this](const BanEntry& entry) { return enforced(entry.limit); });
+    std::ranges::stable_sort(entries, std::greater(),
+                             [](const BanEntry& entry) { return entry.until - entry.length; });
+    return entries;
   }
 
-  std::vector<BanEntry> sweep(Instant now, Instant quiet) {
-    present().table.sweep(rules(now), [](std::uint64_t) {});
+  std::vector<BanEntry> find(std::string_view client, Instant now) const {
+    return read(now, [&](const BanEntry& entry) { return entry.client == client; });
+  }
+
+  BanNews take_events(Instant now) {
+    settle(now);
     const std::lock_guard lock(mutex_);
-    tables_.sweep(now, quiet, [&](BanTable& oldest) {
-      bool any = false;
-      oldest.table.sweep(rules(now), [&](std::uint64_t) { any = true; });
-      return !any;
-    });
-    if (latest_end_ <= now) any_.store(false, std::memory_order_relaxed);
-    return list_.ended(now);
+    return list_.events().take();
+  }
+
+  void sweep(Instant now, Instant quiet) {
+    std::uint64_t held = 0, held_by_oldest = 0;
+    for (const auto& bans : tables_.all()) {
+      const std::uint64_t before = held;
+      held += sweep(bans->table, now);
+      if (bans == tables_.all().front()) held_by_oldest = held - before;
+    }
+    settle(now);
+    const std::lock_guard lock(mutex_);
+    if (unlisted_ > 0) unlisted_ = held > list_.running() ? held - list_.running() : 0;
+    // New bans are set in the present table alone, so what the oldest was found not to hold it never will.
+    tables_.sweep(now, quiet, [&](BanTable&) { return held_by_oldest == 0; });
   }
 
   std::uint64_t active(std::string_view limit, Instant now) const {
+    settle(now);
     const std::lock_guard lock(mutex_);
-    return list_.count(limit, now, in_force_at(now));
+    return enforced(limit) ? list_.running(limit) : 0;
   }
 
-  std::uint64_t evictions() const {
+  BansStats stats() const {
     const std::lock_guard lock(mutex_);
-    return evictions_;
+    return {evictions_, unlisted_, list_.events().dropped()};
   }
 
  private:
-  // The list knows neither what the table dropped nor whose bans are asked for.
-  BanList::Holds in_force_at(Instant now) const {
-    return [this, now](Key key, const BanEntry& entry) {
-      const bool enforced = !enforced_ || std::ranges::find(*enforced_, entry.limit) != enforced_->end();
-      return enforced && banned_for(key, now).has_value();
+  // A mutex that is let go and taken again at once would never be had by who sleeps for it.
+  void let_workers_in() const {
+    for (int turn = 0; turn < 100 && waiting_.load(std::memory_order_relaxed) > 0; ++turn)
+      std::this_thread::yield();
+  }
+
+  // Ends what is over.
+  void settle(Instant now) const {
+    for (bool all = false; !all; let_workers_in()) {
+      const std::lock_guard lock(mutex_);
+      all = list_.settle(now, at_a_time);
+      if (all && latest_end_ <= now) any_.store(false, std::memory_order_relaxed);
+    }
+  }
+
+  template <class Wanted>
+  std::vector<BanEntry> read(Instant now, Wanted wanted) const {
+    std::vector<BanEntry> entries;
+    const auto visit = [&](const BanEntry& entry) {
+      if (entry.until > now && wanted(entry)) entries.push_back(entry);
     };
+    BanList::ByEnd place;
+    for (bool more = true; more; let_workers_in()) {
+      const std::lock_guard lock(mutex_);
+      more = list_.read(place, at_a_time, visit);
+    }
+    return entries;
+  }
+
+  // How many bans in force it holds.
+  std::uint64_t sweep(Table<StdAtomics>& table, Instant now) {
+    std::uint64_t held = 0;
+    const auto visit = [&](std::uint64_t value) { held += Gcra::debt(value, stamp(now)) > 0 ? 1 : 0; };
+    for (auto rest = table.words(); !rest.empty(); let_workers_in()) {
+      const auto some = rest.first(std::min(words_at_a_time, rest.size()));
+      rest = rest.subspan(some.size());
+      const std::lock_guard lock(mutex_);
+      Table<StdAtomics>::sweep(some, rules(now), visit);
+    }
+    return held;
+  }
+
+  // What had `left` to run was dropped; words name nobody, so the list is asked who is gone that ends then.
+  void note_eviction(milliseconds left, Instant now) {
+    ++evictions_;
+    const auto gone = [&](Key key) { return !banned_for(key, now); };
+    if (!list_.evict(end_of(units(now) + left), gone) && unlisted_ > 0) --unlisted_;
+  }
+
+  bool enforced(std::string_view limit) const {
+    return !enforced_ || std::ranges::find(*enforced_, limit) != enforced_->end();
   }
 
   static Duration grown(const BanTerms& terms, unsigned repetition) {
@@ -171,11 +242,13 @@ class Bans::Impl {
 
   const Instant start_;
   Succession<BanTable> tables_;
-  std::atomic<bool> any_{false};
+  mutable std::atomic<bool> any_{false};
   mutable std::mutex mutex_;
-  BanList list_;
+  std::atomic<unsigned> waiting_{0};  // workers, for the mutex
+  mutable BanList list_;
   std::optional<std::vector<std::string>> enforced_;  // names of limits
   std::uint64_t evictions_ = 0;
+  std::uint64_t unlisted_ = 0;
   Instant latest_end_ = Instant::min();
 };
 
@@ -215,20 +288,26 @@ std::optional<BanEntry> Bans::ban(Key key, std::string_view limit, std::string_v
 void Bans::enforce(std::vector<std::string> limits) {
   impl_->enforce(std::move(limits));
 }
-std::vector<BanEntry> Bans::lift(std::string_view client, Instant now) {
-  return impl_->lift(client, now);
-}
 std::vector<BanEntry> Bans::list(Instant now) const {
   return impl_->list(now);
 }
-std::vector<BanEntry> Bans::sweep(Instant now, Instant quiet) {
-  return impl_->sweep(now, quiet);
+std::vector<BanEntry> Bans::find(std::string_view client, Instant now) const {
+  return impl_->find(client, now);
+}
+bool Bans::lift(const BanEntry& ban, Instant now) {
+  return impl_->lift(ban, now);
+}
+BanNews Bans::take_events(Instant now) {
+  return impl_->take_events(now);
+}
+void Bans::sweep(Instant now, Instant quiet) {
+  impl_->sweep(now, quiet);
 }
 std::uint64_t Bans::active(std::string_view limit, Instant now) const {
   return impl_->active(limit, now);
 }
-std::uint64_t Bans::evictions() const {
-  return impl_->evictions();
+BansStats Bans::stats() const {
+  return impl_->stats();
 }
 
 }  // namespace sekisho::ratelimit

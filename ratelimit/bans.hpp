@@ -1,7 +1,6 @@
 // Who is banned until when: a table of words looked up without locks, and a bounded list of their text.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -10,31 +9,26 @@
 #include <string_view>
 #include <vector>
 
+#include "ratelimit/ban_entry.hpp"
+#include "ratelimit/ban_events.hpp"
+#include "ratelimit/ban_list.hpp"
 #include "ratelimit/instant.hpp"
 #include "ratelimit/key.hpp"
 
 namespace sekisho::ratelimit {
 
-// No ban is shorter than a millisecond, the unit of their ends, nor longer than 198 days.
-struct BanTerms {
-  Duration length{};  // of the first ban
-  // The length doubles with each ban within 24 h of the last one's end, up to this; absent: no growth.
-  std::optional<Duration> up_to;
+struct BansStats {
+  std::uint64_t evictions = 0;       // bans dropped before their end because the table was full
+  std::uint64_t unlisted = 0;        // bans in force that are not listed; exact after a sweep
+  std::uint64_t events_dropped = 0;  // of those that take_events() would have given
 };
 
-struct BanEntry {
-  std::string limit;   // the limit that set it
-  std::string client;  // text of the banned client (an address, a network or a key)
-  Instant until;
-  Duration length{};
-  unsigned repetition = 1;
-};
-
-// banned_for, prefetch and any are lock-free and allocate nothing; the rest is cold and takes a mutex. A
-// ban's length is fixed when it is set and survives reloads. Thread-safe.
+// banned_for, prefetch and any are lock-free and allocate nothing. The rest is cold and takes a mutex, which
+// nobody holds for longer than a few dozen bans take: workers set bans under it. A ban's length is fixed when
+// it is set and survives reloads. Thread-safe.
 class Bans {
  public:
-  static constexpr std::size_t max_listed = 65536;  // bans beyond that hold but are not listed
+  static constexpr std::size_t max_listed = BanList::max_listed;  // bans beyond that hold but are not listed
 
   // Memory for a table, taken whole and zeroed.
   class Room;
@@ -66,16 +60,22 @@ class Bans {
   // From here on only the bans of these limits are listed and counted; until the first call all are. Those of
   // others (dropped, renamed, without ban now) refuse nobody, but do again when their limit comes back.
   void enforce(std::vector<std::string> limits);
-  // Lifts every ban whose client text equals `client`; returns what was lifted.
-  std::vector<BanEntry> lift(std::string_view client, Instant now);
   // Bans in force, the latest first.
   std::vector<BanEntry> list(Instant now) const;
-  // Those that ended since the last call, for the log's unban events. Also zeroes idle words, and frees
-  // tables of before in which no ban is left; `quiet` as for Limiter::sweep. One caller at a time.
-  std::vector<BanEntry> sweep(Instant now, Instant quiet = Instant::min());
+  // Those listed whose client text equals `client`, whether their limits are enforced or not.
+  std::vector<BanEntry> find(std::string_view client, Instant now) const;
+  // Lifts the ban of this key, be it listed or not; limit and client are for the event of one that is not.
+  // False: there is none.
+  bool lift(const BanEntry& ban, Instant now);
+  // What became of bans since the last call, in the order in which it did. Bans beyond the list have no end
+  // here but by lift().
+  BanNews take_events(Instant now);
+  // Zeroes idle words, and frees tables of before in which no ban is left; `quiet` as for Limiter::sweep. One
+  // caller at a time, who is the one that resizes.
+  void sweep(Instant now, Instant quiet = Instant::min());
+  // Listed bans in force.
   std::uint64_t active(std::string_view limit, Instant now) const;
-  // Bans dropped before their end because the table was full: no longer in force, and not listed.
-  std::uint64_t evictions() const;
+  BansStats stats() const;
 
  private:
   class Impl;

@@ -135,7 +135,12 @@ class Table {
   // the values of the others to `visit`.
   template <class Rules, class Visit>
   void sweep(const Rules& rules, Visit&& visit) {
-    for (std::uint64_t& slot : words()) {
+    sweep(words(), rules, visit);
+  }
+  // The same for some of words().
+  template <class Rules, class Visit>
+  static void sweep(std::span<std::uint64_t> some, const Rules& rules, Visit&& visit) {
+    for (std::uint64_t& slot : some) {
       std::uint64_t seen = Atomics::load(slot, std::memory_order_relaxed);
       if (seen == word::empty) continue;
       if (word::is_claim(seen) || rules.spent(word::value(seen))) {

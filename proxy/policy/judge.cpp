@@ -239,12 +239,8 @@ void Judge::strike(const Matched& matched, KeySource source, ratelimit::Instant 
   text_.clear();
   limit.banned->append_text(source, states_.hasher, text_);
   const ratelimit::Key key = ban_key_of(limit, source);
-  std::optional<ratelimit::BanEntry> set =
-      states_.bans->ban(key, limit.source->name.value, text_, limit.terms, now);
-  if (!set) return;
-  out.ban_set = std::max(out.ban_set, set->length);
-  states_.events->push(
-      {BanEvent::Kind::ban, std::move(set->limit), std::move(set->client), set->length, set->repetition});
+  const auto set = states_.bans->ban(key, limit.source->name.value, text_, limit.terms, now);
+  if (set) out.ban_set = std::max(out.ban_set, set->length);
 }
 
 void Judge::refuse(const Matched& matched, KeySource source, Admission& out) const {

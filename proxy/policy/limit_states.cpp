@@ -100,12 +100,10 @@ ClientPrefixes client_prefixes(const config::Config& config) {
 
 LimitStates::LimitStates(ratelimit::Secret secret, unsigned workers) : workers_(workers) {
   current_.hasher = ratelimit::KeyHasher(secret);
-  current_.events = std::make_shared<BanEvents>();
 }
 
 LimitSet LimitStates::for_checking(const config::Config& config, ratelimit::Instant now) {
   LimitSet set;
-  set.events = std::make_shared<BanEvents>();
   set.bans = std::make_shared<ratelimit::Bans>(checking_capacity, now);
   for (const config::Limit& limit : config.limits) {
     auto state = make_state(limit, recipe_text(limit, config), 1);
@@ -127,7 +125,6 @@ LimitSet LimitStates::prepare(const config::Config& config, ratelimit::Instant n
                               config::Diagnostics& diagnostics) {
   LimitSet set;
   set.hasher = current_.hasher;
-  set.events = current_.events;
   set.bans = current_.bans;
   set.changes = std::make_shared<LimitChanges>();
 
@@ -225,11 +222,7 @@ void LimitStates::sweep(ratelimit::Instant now, ratelimit::Instant quiet) {
     }
     if (state->in_flight) state->in_flight->sweep(now, quiet);
   }
-  if (!current_.bans) return;
-  for (ratelimit::BanEntry& ended : current_.bans->sweep(now, quiet)) {
-    current_.events->push({BanEvent::Kind::unban, std::move(ended.limit), std::move(ended.client),
-                           ended.length, ended.repetition});
-  }
+  if (current_.bans) current_.bans->sweep(now, quiet);
 }
 
 }  // namespace sekisho::policy

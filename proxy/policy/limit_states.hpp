@@ -11,7 +11,6 @@
 
 #include "config/config.hpp"
 #include "config/diagnostics.hpp"
-#include "proxy/policy/ban_events.hpp"
 #include "proxy/policy/key_recipe.hpp"
 #include "proxy/policy/limit_tables.hpp"
 #include "ratelimit/bans.hpp"
@@ -52,7 +51,6 @@ struct LimitChanges {
 struct LimitSet {
   std::vector<std::shared_ptr<LimitState>> limits;
   std::shared_ptr<ratelimit::Bans> bans;
-  std::shared_ptr<BanEvents> events;
   ratelimit::KeyHasher hasher{ratelimit::Secret{}};
   std::shared_ptr<LimitChanges> changes;  // until commit()
 };
@@ -86,11 +84,9 @@ class LimitStates {
   // Bytes that the tables of `config` take in all.
   static std::uint64_t bytes_needed(const config::Config& config);
 
-  // Sweeps every table in turn; once a minute at the least. Ended bans become events. `quiet`: every worker
-  // was between two turns of its loop at some moment no earlier than this.
+  // Sweeps every table in turn; once a minute at the least. `quiet`: every worker was between two turns of
+  // its loop at some moment no earlier than this.
   void sweep(ratelimit::Instant now, ratelimit::Instant quiet);
-  // Bans set by the workers and bans ended, since the last call: the log's `ban` and `unban`.
-  std::vector<BanEvent> take_ban_events() { return current_.events->take(); }
 
  private:
   // As written, or with the number counted last where a name is.

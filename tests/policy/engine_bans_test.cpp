@@ -98,16 +98,17 @@ TEST(Engine, AKeyOfTheNetworkBansTheNetwork) {
 TEST(Engine, BansAndTheirEndsBecomeEvents) {
   Gate gate("limits: [{name: l, match: {paths: [/x]}, block: true, ban: 10min}]");
   gate.get("/x");
-  const auto event = [](BanEvent::Kind kind) {
-    return AllOf(Field(&BanEvent::kind, kind), Field(&BanEvent::limit, "l"),
-                 Field(&BanEvent::client, "203.0.113.9"), Field(&BanEvent::length, minutes(10)),
-                 Field(&BanEvent::repetition, 1u));
-  };
-  EXPECT_THAT(gate.states().take_ban_events(), ElementsAre(event(BanEvent::Kind::ban)));
-  EXPECT_THAT(gate.states().take_ban_events(), ElementsAre());
   gate.wait(minutes(11));
-  gate.states().sweep(gate.now, gate.now);
-  EXPECT_THAT(gate.states().take_ban_events(), ElementsAre(event(BanEvent::Kind::unban)));
+  using Event = ratelimit::BanEvent;
+  const auto event = [](Event::Kind kind) {
+    using ratelimit::BanEntry;
+    return AllOf(
+        Field(&Event::kind, kind),
+        Field(&Event::ban, AllOf(Field(&BanEntry::limit, "l"), Field(&BanEntry::client, "203.0.113.9"),
+                                 Field(&BanEntry::length, minutes(10)), Field(&BanEntry::repetition, 1u))));
+  };
+  EXPECT_THAT(gate.states().current().bans->take_events(gate.now).events,
+              ElementsAre(event(Event::Kind::set), event(Event::Kind::over)));
 }
 
 TEST(Engine, TheExemptAreNotBanned) {

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <string>
 
 #include "tests/ratelimit/threads.hpp"
 
@@ -14,6 +16,33 @@ using namespace std::chrono_literals;
 constexpr Instant start{std::chrono::hours(5)};
 constexpr Key someone{0x123456789abcdef0, 42};
 constexpr Key other{0xfedcba9876543210, 43};
+
+std::size_t lift(Bans& bans, std::string_view client, Instant now) {
+  std::size_t lifted = 0;
+  for (const BanEntry& ban : bans.find(client, now)) lifted += bans.lift(ban, now) ? 1U : 0U;
+  return lifted;
+}
+
+std::size_t ends(Bans& bans, Instant now) {
+  const BanNews news = bans.take_events(now);
+  return static_cast<std::size_t>(std::ranges::count(news.events, BanEvent::Kind::over, &BanEvent::kind));
+}
+
+// "set x, over x"
+std::string told(Bans& bans, Instant now) {
+  static constexpr const char* names[] = {"set", "over", "lifted", "evicted"};
+  std::string text;
+  for (const BanEvent& event : bans.take_events(now).events) {
+    if (!text.empty()) text += ", ";
+    text += std::string(names[static_cast<std::size_t>(event.kind)]) + " " + event.ban.client;
+  }
+  return text;
+}
+
+// Keys that stand all over the table.
+Key nth(std::uint64_t at) {
+  return {at * 0x9e3779b97f4a7c15U, at};
+}
 
 TEST(Bans, LastAsLongAsTheySay) {
   Bans bans(100, start);
@@ -51,7 +80,7 @@ TEST(Bans, AResizeKeepsThem) {
   EXPECT_EQ(bans.capacity(), 1000U);
   EXPECT_TRUE(bans.banned_for(someone, start + 2s));
   EXPECT_FALSE(bans.ban(someone, "a", "x", {1h, {}}, start + 2s)) << "banned already";
-  EXPECT_EQ(bans.lift("x", start + 3s).size(), 1U);
+  EXPECT_EQ(lift(bans, "x", start + 3s), 1U);
   EXPECT_FALSE(bans.banned_for(someone, start + 3s)) << "nor by the table of before";
   bans.sweep(start + 4s, start + 4s);
   EXPECT_FALSE(bans.banned_for(someone, start + 4s));
@@ -98,8 +127,8 @@ TEST(Bans, AreListedCountedAndLifted) {
   EXPECT_EQ(listed[2].limit, "a");
   EXPECT_EQ(bans.active("b", start + 3s), 2U);
   EXPECT_EQ(bans.active("b", start + 6min), 1U);
-  EXPECT_EQ(bans.lift("192.0.2.9", start + 3s).size(), 0U);
-  EXPECT_EQ(bans.lift("192.0.2.1", start + 3s).size(), 2U);
+  EXPECT_EQ(lift(bans, "192.0.2.9", start + 3s), 0U);
+  EXPECT_EQ(lift(bans, "192.0.2.1", start + 3s), 2U);
   EXPECT_FALSE(bans.banned_for({1, 1}, start + 3s));
   EXPECT_FALSE(bans.banned_for({2, 2}, start + 3s));
   EXPECT_TRUE(bans.banned_for({3, 3}, start + 3s));
@@ -111,16 +140,23 @@ TEST(Bans, AreListedCountedAndLifted) {
 TEST(Bans, ThoseDroppedByAFullTableAreCountedAndNotListed) {
   Bans bans(64, start);
   for (std::uint64_t at = 1; at <= 1000; ++at) {
-    bans.ban({at * 0x9e3779b97f4a7c15U, at}, "a", "x", {1h, {}}, start);
+    bans.ban(nth(at), "a", "x", {1h, {}}, start);
   }
   std::uint64_t held = 0;
   for (std::uint64_t at = 1; at <= 1000; ++at) {
-    held += bans.banned_for({at * 0x9e3779b97f4a7c15U, at}, start) ? 1 : 0;
+    held += bans.banned_for(nth(at), start) ? 1 : 0;
   }
   EXPECT_LE(held, 128U);
   EXPECT_EQ(bans.active("a", start), held);
   EXPECT_EQ(bans.list(start).size(), held);
-  EXPECT_EQ(bans.evictions(), 1000 - held);
+  EXPECT_EQ(bans.stats().evictions, 1000 - held);
+  const BanNews news = bans.take_events(start);
+  EXPECT_EQ(std::ranges::count(news.events, BanEvent::Kind::evicted, &BanEvent::kind),
+            static_cast<std::ptrdiff_t>(1000 - held));
+  for (const BanEvent& event : news.events) {
+    const bool held_on = event.kind == BanEvent::Kind::evicted && bans.banned_for(event.ban.key, start);
+    EXPECT_FALSE(held_on);
+  }
 }
 
 TEST(Bans, OfLimitsThatBanNoLongerAreNotListed) {
@@ -135,35 +171,90 @@ TEST(Bans, OfLimitsThatBanNoLongerAreNotListed) {
   EXPECT_EQ(bans.active("a", start), 1U);
 }
 
-TEST(Bans, SweepReportsEachEndOnce) {
+TEST(Bans, EachEndIsToldOnce) {
   Bans bans(100, start);
   bans.ban(someone, "a", "x", {1min, {}}, start);
   bans.ban(other, "a", "y", {2min, {}}, start);
-  EXPECT_TRUE(bans.sweep(start + 59s).empty());
-  const auto first = bans.sweep(start + 1min);
-  ASSERT_EQ(first.size(), 1U);
-  EXPECT_EQ(first[0].client, "x");
-  EXPECT_TRUE(bans.sweep(start + 61s).empty());
+  EXPECT_EQ(told(bans, start + 59s), "set x, set y");
+  EXPECT_EQ(told(bans, start + 1min), "over x");
+  EXPECT_EQ(told(bans, start + 61s), "");
   EXPECT_TRUE(bans.any());
-  // Ended and begun anew before the sweep: the first end is reported still.
+  // Ended and begun anew before anybody asked.
   bans.ban(other, "a", "y", {2min, {}}, start + 3min);
-  EXPECT_EQ(bans.sweep(start + 4min).size(), 1U);
-  EXPECT_EQ(bans.sweep(start + 6min).size(), 1U);
+  EXPECT_EQ(told(bans, start + 4min), "over y, set y");
+  EXPECT_EQ(told(bans, start + 6min), "over y");
   EXPECT_FALSE(bans.any());
+}
+
+TEST(Bans, AreToldInTheOrderInWhichTheyCameAbout) {
+  Bans bans(100, start);
+  bans.ban(someone, "a", "x", {1min, {}}, start);
+  EXPECT_EQ(lift(bans, "x", start + 1s), 1U);
+  bans.ban(someone, "a", "x", {1min, {}}, start + 2s);
+  EXPECT_EQ(told(bans, start + 3s), "set x, lifted x, set x");
+}
+
+TEST(Bans, ABanThatIsOverIsNoLossToAFullTable) {
+  Bans bans(2, start);
+  for (std::uint64_t at = 1; at <= 16; ++at) bans.ban(nth(at), "a", "x", {1min, {}}, start);
+  const std::uint64_t evictions = bans.stats().evictions;
+  for (std::uint64_t at = 17; at <= 20; ++at) bans.ban(nth(at), "a", "x", {1min, {}}, start + 1min);
+  EXPECT_EQ(bans.stats().evictions, evictions);
 }
 
 TEST(Bans, HoldBeyondTheirList) {
   Bans bans(Bans::max_listed + 100, start);
-  for (std::uint64_t at = 1; at <= Bans::max_listed + 50; ++at) {
-    ASSERT_TRUE(bans.ban({at * 0x9e3779b97f4a7c15U, at}, "a", "x", {1h, {}}, start));
+  const std::uint64_t last = Bans::max_listed + 50;
+  for (std::uint64_t at = 1; at <= last; ++at) {
+    ASSERT_TRUE(bans.ban(nth(at), "a", "x", {1h, {}}, start));
   }
   EXPECT_EQ(bans.list(start).size(), Bans::max_listed);
-  const std::uint64_t last = Bans::max_listed + 50;
-  EXPECT_TRUE(bans.banned_for({last * 0x9e3779b97f4a7c15U, last}, start + 59min));
+  EXPECT_EQ(bans.active("a", start), Bans::max_listed);
+  EXPECT_EQ(bans.stats().unlisted, 50U);
+  EXPECT_TRUE(bans.banned_for(nth(last), start + 59min));
+  const BanNews news = bans.take_events(start);
+  EXPECT_EQ(news.events.size(), last) << "a ban is told, listed or not";
+  EXPECT_EQ(news.dropped, 0U);
   // Those that ended make room for the next.
   ASSERT_TRUE(bans.ban({1, 1}, "new", "x", {1h, {}}, start + 2h));
   EXPECT_EQ(bans.list(start + 2h).size(), 1U);
-  EXPECT_EQ(bans.sweep(start + 2h).size(), Bans::max_listed);
+  EXPECT_EQ(ends(bans, start + 2h), Bans::max_listed);
+  bans.sweep(start + 2h);
+  EXPECT_EQ(bans.stats().unlisted, 0U);
+}
+
+TEST(Bans, BeyondTheirListAreLiftedByKey) {
+  Bans bans(Bans::max_listed + 100, start);
+  const std::uint64_t last = Bans::max_listed + 5;
+  for (std::uint64_t at = 1; at <= last; ++at) bans.ban(nth(at), "a", "x", {1h, {}}, start);
+  bans.take_events(start);
+  BanEntry named;
+  named.key = nth(last);
+  named.client = "192.0.2.1";
+  EXPECT_TRUE(bans.lift(named, start + 1s));
+  EXPECT_FALSE(bans.banned_for(named.key, start + 1s));
+  EXPECT_FALSE(bans.lift(named, start + 1s));
+  EXPECT_EQ(told(bans, start + 1s), "lifted 192.0.2.1");
+  EXPECT_EQ(bans.stats().unlisted, 4U);
+  bans.sweep(start + 2s);
+  EXPECT_EQ(bans.stats().unlisted, 4U) << "as counted in the table";
+  named.key = nth(1);
+  EXPECT_TRUE(bans.lift(named, start + 2s));
+  EXPECT_EQ(told(bans, start + 2s), "lifted x") << "a listed one goes by its own text";
+}
+
+TEST(Bans, EventsThatNobodyTakesAreCounted) {
+  Bans bans(100, start);
+  constexpr std::size_t rounds = BanEvents::max_waiting / 2 + 10;
+  for (std::size_t round = 0; round < rounds; ++round) {
+    ASSERT_TRUE(bans.ban(someone, "a", "x", {1ms, {}}, start + round * 1ms));
+  }
+  const std::size_t all = 2 * rounds - 1;  // the last has not ended
+  EXPECT_EQ(bans.stats().events_dropped, all - BanEvents::max_waiting);
+  const BanNews news = bans.take_events(start);
+  EXPECT_EQ(news.events.size(), BanEvents::max_waiting);
+  EXPECT_EQ(news.dropped, all - BanEvents::max_waiting);
+  EXPECT_EQ(bans.take_events(start).dropped, 0U);
 }
 
 TEST(Bans, TheLongestIsHeldAndNoMore) {
@@ -173,6 +264,33 @@ TEST(Bans, TheLongestIsHeldAndNoMore) {
   EXPECT_TRUE(bans.banned_for(someone, start));
   EXPECT_TRUE(bans.banned_for(someone, start + 24h * 198));
   EXPECT_FALSE(bans.banned_for(someone, start + 24h * 199));
+}
+
+TEST(Bans, AreReadSweptAndLiftedWhileThreadsSetThem) {
+  Bans bans(10000, start);
+  std::atomic<std::size_t> set{0};
+  std::atomic<int> left{3};
+  test::together(4, [&](int thread) {
+    if (thread > 0) {
+      for (std::uint64_t at = 0; at < 2000; ++at) {
+        const std::uint64_t which = static_cast<std::uint64_t>(thread) * 2000 + at;
+        if (bans.ban(nth(which), "a", which % 2 == 0 ? "x" : "y", {1h, {}}, start)) set.fetch_add(1);
+      }
+      left.fetch_sub(1);
+      return;
+    }
+    while (left.load() > 0) {
+      bans.sweep(start);
+      bans.list(start);
+      lift(bans, "x", start);
+      bans.active("a", start);
+    }
+  });
+  EXPECT_EQ(set.load(), 6000U);
+  lift(bans, "x", start);
+  EXPECT_EQ(bans.active("a", start), 3000U);
+  EXPECT_EQ(bans.list(start).size(), 3000U);
+  EXPECT_EQ(bans.take_events(start).events.size(), 9000U);
 }
 
 TEST(Bans, OfManyThreadsOneSetsIt) {
