@@ -11,13 +11,13 @@ unsigned BanList::repetition(Key key, Instant now) const {
 void BanList::begin(const BanEntry& entry) {
   entries_.emplace(entry.key, entry);
   running_.insert({entry.until, entry.key});
-  ++by_limit_[entry.limit];
+  ++by_limit_[entry.set_by()];
 }
 
 void BanList::end(std::set<ByEnd>::iterator place, BanEvent::Kind kind) {
   const BanEntry& entry = entries_.at(place->key);
   events_.add(kind, entry);
-  const auto count = by_limit_.find(entry.limit);
+  const auto count = by_limit_.find(entry.set_by());
   if (--count->second == 0) by_limit_.erase(count);
   past_.insert(running_.extract(place));
 }
@@ -79,9 +79,18 @@ bool BanList::evict(Instant until, const std::function<bool(Key)>& gone) {
   return false;
 }
 
-std::uint64_t BanList::running(std::string_view limit) const {
+std::uint64_t BanList::running(const BanningLimit& limit) const {
   const auto found = by_limit_.find(limit);
   return found == by_limit_.end() ? 0 : found->second;
+}
+
+std::uint64_t BanList::running(std::string_view limit) const {
+  std::uint64_t sum = 0;
+  for (auto at = by_limit_.lower_bound({std::string(limit), 0});
+       at != by_limit_.end() && at->first.name == limit; ++at) {
+    sum += at->second;
+  }
+  return sum;
 }
 
 bool BanList::read(ByEnd& place, std::size_t most, const std::function<void(const BanEntry&)>& visit) const {

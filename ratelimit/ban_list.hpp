@@ -39,6 +39,8 @@ class BanList {
 
   // Bans that have begun and not ended.
   std::uint64_t running() const { return running_.size(); }
+  std::uint64_t running(const BanningLimit& limit) const;
+  // Of the limit of that name, whatever it went by.
   std::uint64_t running(std::string_view limit) const;
 
   struct ByEnd {
@@ -68,7 +70,7 @@ class BanList {
   // Every entry is in one of these.
   std::set<ByEnd> running_;
   std::set<ByEnd> past_;
-  std::map<std::string, std::uint64_t, std::less<>> by_limit_;  // those running
+  std::map<BanningLimit, std::uint64_t> by_limit_;  // those running
   BanEvents events_;
 };
 

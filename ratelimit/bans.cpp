@@ -97,14 +97,15 @@ class Bans::Impl {
     const Update update = bans.table.update(bans.table.place(key), rules(now), decide);
     if (!set) return std::nullopt;
     if (update.evicted_weight > 0) note_eviction(milliseconds(update.evicted_weight), now);
-    BanEntry entry{key, std::string(limit), std::string(client), end_of(until), length, repetition};
+    BanEntry entry{key,    std::string(limit), std::string(client), end_of(until),
+                   length, repetition,         terms.recipe};
     if (!list_.add(entry, now)) ++unlisted_;
     latest_end_ = std::max(latest_end_, entry.until);
     any_.store(true, std::memory_order_relaxed);
     return entry;
   }
 
-  void enforce(std::vector<std::string> limits) {
+  void enforce(std::vector<BanningLimit> limits) {
     const std::lock_guard lock(mutex_);
     enforced_ = std::move(limits);
   }
@@ -125,8 +126,7 @@ class Bans::Impl {
   }
 
   std::vector<BanEntry> list(Instant now) const {
-    std::vector<BanEntry> entries =
-        read(now, [this](const BanEntry& entry) { return enforced(entry.limit); });
+    std::vector<BanEntry> entries = read(now, [this](const BanEntry& entry) { return enforced(entry); });
     std::ranges::stable_sort(entries, std::greater(),
                              [](const BanEntry& entry) { return entry.until - entry.length; });
     return entries;
@@ -159,7 +159,9 @@ class Bans::Impl {
   std::uint64_t active(std::string_view limit, Instant now) const {
     settle(now);
     const std::lock_guard lock(mutex_);
-    return enforced(limit) ? list_.running(limit) : 0;
+    if (!enforced_) return list_.running(limit);
+    const auto found = std::ranges::find(*enforced_, limit, &BanningLimit::name);
+    return found == enforced_->end() ? 0 : list_.running(*found);
   }
 
   BansStats stats() const {
@@ -217,8 +219,8 @@ class Bans::Impl {
     if (!list_.evict(end_of(units(now) + left), gone) && unlisted_ > 0) --unlisted_;
   }
 
-  bool enforced(std::string_view limit) const {
-    return !enforced_ || std::ranges::find(*enforced_, limit) != enforced_->end();
+  bool enforced(const BanEntry& ban) const {
+    return !enforced_ || std::ranges::find(*enforced_, ban.set_by()) != enforced_->end();
   }
 
   static Duration grown(const BanTerms& terms, unsigned repetition) {
@@ -246,7 +248,7 @@ class Bans::Impl {
   mutable std::mutex mutex_;
   std::atomic<unsigned> waiting_{0};  // workers, for the mutex
   mutable BanList list_;
-  std::optional<std::vector<std::string>> enforced_;  // names of limits
+  std::optional<std::vector<BanningLimit>> enforced_;
   std::uint64_t evictions_ = 0;
   std::uint64_t unlisted_ = 0;
   Instant latest_end_ = Instant::min();
@@ -285,7 +287,7 @@ std::optional<BanEntry> Bans::ban(Key key, std::string_view limit, std::string_v
                                   const BanTerms& terms, Instant now) {
   return impl_->ban(key, limit, client, terms, now);
 }
-void Bans::enforce(std::vector<std::string> limits) {
+void Bans::enforce(std::vector<BanningLimit> limits) {
   impl_->enforce(std::move(limits));
 }
 std::vector<BanEntry> Bans::list(Instant now) const {

@@ -58,8 +58,9 @@ class Bans {
   std::optional<BanEntry> ban(Key key, std::string_view limit, std::string_view client, const BanTerms& terms,
                               Instant now);
   // From here on only the bans of these limits are listed and counted; until the first call all are. Those of
-  // others (dropped, renamed, without ban now) refuse nobody, but do again when their limit comes back.
-  void enforce(std::vector<std::string> limits);
+  // others (dropped, renamed, without ban now, keyed in another way) refuse nobody, but do again when their
+  // limit comes back as it was.
+  void enforce(std::vector<BanningLimit> limits);
   // Bans in force, the latest first.
   std::vector<BanEntry> list(Instant now) const;
   // Those listed whose client text equals `client`, whether their limits are enforced or not.

@@ -59,7 +59,7 @@ std::vector<CompiledLimit> compile_limits(const config::Config& config, const Li
     limit.key_slot = slots.try_emplace(limit.key.canonical(), slots.size()).first->second;
     if (source.ban && !source.shadow) {
       limit.banned = limit.key.ban_recipe();
-      limit.terms = {source.ban->length, source.ban->up_to};
+      limit.terms = {source.ban->length, source.ban->up_to, limit.banned->salt()};
     }
     // Codes that are none have their error already.
     if (!diagnostics.has_errors()) limit.statuses = statuses_of(source.on_status);

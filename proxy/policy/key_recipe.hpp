@@ -63,6 +63,8 @@ class KeyRecipe {
 
   // The key's parts in one spelling, prefixes included: limits of equal text count by equal keys.
   const std::string& canonical() const { return canonical_; }
+  // The same as a number.
+  std::uint64_t salt() const { return salt_; }
 
   // `salt` tells apart those who use equal recipes in one table (the limits' bans).
   ratelimit::Key key(const KeySource& source, const ratelimit::KeyHasher& hasher,

@@ -24,12 +24,14 @@ bool has_bans(const config::Config& config) {
   return std::ranges::any_of(config.limits, [](const config::Limit& limit) { return limit.ban.has_value(); });
 }
 
-std::vector<std::string> banning_limits(const config::Config& config) {
-  std::vector<std::string> names;
+std::vector<ratelimit::BanningLimit> banning_limits(const config::Config& config) {
+  std::vector<ratelimit::BanningLimit> limits;
   for (const config::Limit& limit : config.limits) {
-    if (limit.ban && !limit.shadow) names.push_back(limit.name.value);
+    if (!limit.ban || limit.shadow) continue;
+    if (const auto recipe = KeyRecipe::parse(limit.key, client_prefixes(config), nullptr))
+      limits.push_back({limit.name.value, recipe->ban_recipe().salt()});
   }
-  return names;
+  return limits;
 }
 
 // A key that cannot be read is the engine's to report; until then its text stands for it.

@@ -126,7 +126,6 @@ TEST(Bans, AreListedCountedAndLifted) {
   EXPECT_EQ(listed[1].limit, "b");
   EXPECT_EQ(listed[2].limit, "a");
   EXPECT_EQ(bans.active("b", start + 3s), 2U);
-  EXPECT_EQ(bans.active("b", start + 6min), 1U);
   EXPECT_EQ(lift(bans, "192.0.2.9", start + 3s), 0U);
   EXPECT_EQ(lift(bans, "192.0.2.1", start + 3s), 2U);
   EXPECT_FALSE(bans.banned_for({1, 1}, start + 3s));
@@ -135,6 +134,8 @@ TEST(Bans, AreListedCountedAndLifted) {
   EXPECT_EQ(bans.list(start + 3s).size(), 1U);
   EXPECT_EQ(bans.ban({1, 1}, "a", "192.0.2.1", {10min, 1h}, start + 4s)->length, 10min)
       << "a lifted ban is forgotten";
+  EXPECT_EQ(bans.active("b", start + 4s), 1U);
+  EXPECT_EQ(bans.active("b", start + 6min), 0U);
 }
 
 TEST(Bans, ThoseDroppedByAFullTableAreCountedAndNotListed) {
@@ -163,12 +164,25 @@ TEST(Bans, OfLimitsThatBanNoLongerAreNotListed) {
   Bans bans(100, start);
   bans.ban(someone, "a", "x", {1h, {}}, start);
   bans.ban(other, "b", "y", {1h, {}}, start);
-  bans.enforce({"b"});
+  const BanningLimit a{"a", 0}, b{"b", 0};
+  bans.enforce({b});
   EXPECT_EQ(bans.active("a", start), 0U);
   ASSERT_EQ(bans.list(start).size(), 1U);
   EXPECT_EQ(bans.list(start)[0].limit, "b");
-  bans.enforce({"a", "b"});
+  bans.enforce({a, b});
   EXPECT_EQ(bans.active("a", start), 1U);
+}
+
+TEST(Bans, OfALimitThatGoesByAnotherRecipeAreNotListed) {
+  Bans bans(100, start);
+  bans.ban(someone, "a", "x", {1h, {}, 7}, start);
+  bans.ban(other, "a", "y", {1h, {}, 8}, start);
+  EXPECT_EQ(bans.active("a", start), 2U);
+  const BanningLimit now_by_8{"a", 8};
+  bans.enforce({now_by_8});
+  EXPECT_EQ(bans.active("a", start), 1U);
+  ASSERT_EQ(bans.list(start).size(), 1U);
+  EXPECT_EQ(bans.list(start)[0].client, "y");
 }
 
 TEST(Bans, EachEndIsToldOnce) {
