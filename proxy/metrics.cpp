@@ -168,7 +168,7 @@ void collect_limits(const MetricsSources& sources, Families& out) {
   FamilyBuilder evicted("table_evicted_tokens_total",
                         "Debt of the buckets dropped, in tokens: an upper bound on what was over-admitted",
                         MetricType::Counter);
-  FamilyBuilder bans("bans_active", "Bans in force", MetricType::Gauge);
+  FamilyBuilder bans("bans_active", "Bans in force that are listed", MetricType::Gauge);
 
   for (std::size_t index = 0; index < sources.limits->limits.size(); ++index) {
     const policy::LimitState& limit = *sources.limits->limits[index];
@@ -186,8 +186,10 @@ void collect_limits(const MetricsSources& sources, Families& out) {
       const ratelimit::LimiterStats stats = limit.limiter->stats();
       capacity.add(label, static_cast<double>(stats.capacity));
       clients.add(label, static_cast<double>(stats.live));
-      evictions.add(label, static_cast<double>(stats.evictions));
-      evicted.add(label, static_cast<double>(stats.evicted_tokens));
+    }
+    if (const auto dropped = limit.evictions()) {
+      evictions.add(label, static_cast<double>(dropped->buckets));
+      evicted.add(label, static_cast<double>(dropped->tokens));
     }
     const bool can_ban = sources.config != nullptr && index < sources.config->limits.size() &&
                          sources.config->limits[index].ban.has_value();
@@ -197,6 +199,19 @@ void collect_limits(const MetricsSources& sources, Families& out) {
   }
   for (FamilyBuilder* family : {&decided, &refused, &capacity, &clients, &evictions, &evicted, &bans})
     family->into(out);
+  const ratelimit::BansStats stats =
+      sources.limits->bans != nullptr ? sources.limits->bans->stats() : ratelimit::BansStats{};
+  FamilyBuilder("bans_unlisted", "Bans in force beyond those that can be listed", MetricType::Gauge)
+      .add({}, static_cast<double>(stats.unlisted))
+      .into(out);
+  FamilyBuilder("ban_evictions_total", "Bans dropped before their end because their table was full",
+                MetricType::Counter)
+      .add({}, static_cast<double>(stats.evictions))
+      .into(out);
+  FamilyBuilder("ban_events_dropped_total",
+                "Bans and ends of bans that came faster than they could be logged", MetricType::Counter)
+      .add({}, static_cast<double>(stats.events_dropped))
+      .into(out);
 }
 
 void collect_process(const MetricsSources& sources, Families& out) {

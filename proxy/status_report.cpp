@@ -30,9 +30,11 @@ void write_tables(JsonWriter& json, const StatusSources& sources) {
     if (limit.limiter != nullptr) {
       const ratelimit::LimiterStats stats = limit.limiter->stats();
       json.member("capacity", stats.capacity).member("clients", stats.live);
-      json.member("evictions", stats.evictions).member("evicted_tokens", stats.evicted_tokens);
     }
-    json.member("bans", sources.limits->bans->active(limit.name, sources.now)).end_object();
+    if (const auto dropped = limit.evictions())
+      json.member("evictions", dropped->buckets).member("evicted_tokens", dropped->tokens);
+    const bool can_ban = sources.config->limits[i].ban.has_value();
+    json.member("bans", can_ban ? sources.limits->bans->active(limit.name, sources.now) : 0).end_object();
   }
   json.end_array();
 }
@@ -103,7 +105,7 @@ std::string bans_json(const ratelimit::Bans& bans, ratelimit::Instant now) {
     json.member("seconds_left", seconds(ban.until - now)).member("length_seconds", seconds(ban.length));
     json.member("repetition", ban.repetition).end_object();
   }
-  return json.end_array().end_object().take();
+  return json.end_array().member("unlisted", bans.stats().unlisted).end_object().take();
 }
 
 }  // namespace sekisho::proxy

@@ -9,6 +9,18 @@ namespace sekisho::policy {
 using ratelimit::InFlight;
 using ratelimit::Limiter;
 
+std::optional<LimitTables::Evictions> LimitTables::evictions() const {
+  std::optional<Evictions> sum;
+  for (const auto& table : {limiter, strikes, paths}) {
+    if (!table) continue;
+    const ratelimit::LimiterStats stats = table->stats();
+    if (!sum) sum.emplace();
+    sum->buckets += stats.evictions;
+    sum->tokens += stats.evicted_tokens;
+  }
+  return sum;
+}
+
 TableNeeds::TableNeeds(const config::Limit& limit, const config::Config& config, const config::Fleet& fleet)
     : capacity(limit.capacity ? limit.capacity->value : config.table_capacity.value) {
   if (limit.rate && !limit.block) rate = config::quota_on_one_task(limit, fleet);

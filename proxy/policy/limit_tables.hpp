@@ -17,8 +17,16 @@ namespace sekisho::policy {
 struct LimitTables {
   std::shared_ptr<ratelimit::Limiter> limiter;  // present with `rate`
   std::shared_ptr<ratelimit::Limiter> strikes;  // with `ban` where after > 1
-  std::shared_ptr<ratelimit::Limiter> paths;    // with `on_status` of distinct paths: charged once a PERIOD
+  // With `on_status` of distinct paths: each path of each key, charged once a PERIOD.
+  std::shared_ptr<ratelimit::Limiter> paths;
   std::shared_ptr<ratelimit::InFlight> in_flight;  // with `in_flight`
+
+  // Live buckets that all of them dropped because they were full; nullopt without any that could.
+  struct Evictions {
+    std::uint64_t buckets = 0;
+    std::uint64_t tokens = 0;  // their debt: of requests, strikes and paths alike
+  };
+  std::optional<Evictions> evictions() const;
 };
 
 struct TableNeeds {
@@ -26,7 +34,7 @@ struct TableNeeds {
   TableNeeds(const config::Limit& limit, const config::Config& config, const config::Fleet& fleet);
 
   std::optional<ratelimit::Quota> rate, strikes, path;
-  std::size_t capacity = 0;   // clients, of each of these
+  std::size_t capacity = 0;   // entries of each of these: clients, but for paths
   std::size_t exchanges = 0;  // that can be in progress at once; 0: they are not counted
 };
 

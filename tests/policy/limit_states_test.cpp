@@ -139,6 +139,31 @@ TEST(LimitStates, BansThatNoReloadedLimitEnforcesAreNotListed) {
   }
 }
 
+TEST(LimitStates, BansThatGoByAnotherKeyAreNotListed) {
+  const std::string tail = "name: l, match: {paths: [/x]}, block: true, ban: 1h";
+  const auto listed = [](Gate& gate) {
+    const auto& bans = gate.states().current().bans;
+    EXPECT_EQ(bans->list(gate.now).size(), bans->active("l", gate.now));
+    return bans->active("l", gate.now);
+  };
+  for (const std::string& changed : {"limits: [{" + tail + ", key: client_network}]",
+                                     "client_ip: {prefix: {ipv4: 28}}\nlimits: [{" + tail + "}]"}) {
+    Gate gate("limits: [{" + tail + "}]");
+    gate.get("/x");
+    EXPECT_EQ(listed(gate), 1u);
+    EXPECT_EQ(gate.reload(changed), "");
+    EXPECT_EQ(gate.get("/"), "proxied");
+    EXPECT_EQ(listed(gate), 0u) << changed;
+    EXPECT_EQ(gate.reload("limits: [{" + tail + "}]"), "");
+    EXPECT_EQ(gate.get("/"), "banned by l");
+    EXPECT_EQ(listed(gate), 1u) << changed;
+    // What changes nothing about whom it refuses.
+    EXPECT_EQ(gate.reload("limits: [{" + tail + ", key: [client_ip, path]}]"), "");
+    EXPECT_EQ(gate.get("/"), "banned by l");
+    EXPECT_EQ(listed(gate), 1u) << changed;
+  }
+}
+
 TEST(LimitStates, ABanMayComeWithAReload) {
   Gate gate("limits: [{name: l, rate: 2/min}]");
   EXPECT_EQ(gate.passed("/", 2), 2);
@@ -283,6 +308,25 @@ TEST(LimitStates, BytesNeeded) {
   const auto strikes =
       load_config("limits: [{name: l, rate: 1/s, capacity: 100000, ban: {after: 2, for: 1h}}]");
   EXPECT_GE(LimitStates::bytes_needed(*strikes) - LimitStates::bytes_needed(*one), 1'600'000u);
+}
+
+TEST(LimitStates, EvictionsOfStrikesAndPathsAreCounted) {
+  Gate gate(R"(
+table: {capacity: 64}
+limits:
+  - {name: strikes, match: {paths: [/x]}, block: true, ban: {after: 9, within: 1h, for: 1h}}
+  - {name: paths, rate: 100000/h, on_status: {codes: [404], distinct: path}, match: {paths: ["/p/**"]}}
+  - {name: counted, in_flight: 5}
+)");
+  for (int i = 0; i < 1000; ++i)
+    gate.get("/x", "198.51." + std::to_string(i / 256) + "." + std::to_string(i % 256));
+  for (int i = 0; i < 1000; ++i) gate.respond(404, "/p/" + std::to_string(i));
+  const auto& limits = gate.states().current().limits;
+  ASSERT_TRUE(limits[0]->evictions());
+  EXPECT_GT(limits[0]->evictions()->buckets, 500u);
+  EXPECT_GT(limits[0]->evictions()->tokens, 500u);
+  EXPECT_GT(limits[1]->evictions()->buckets, 500u) << "one client, but a thousand paths";
+  EXPECT_FALSE(limits[2]->evictions());
 }
 
 }  // namespace

@@ -96,6 +96,7 @@ TEST_F(MetricsPage, LimitsWithTheirTablesAndBans) {
   config.limits.resize(2);
   config.limits[0].name.value = "login";
   config.limits[0].rate = config::Located<config::Rate>{{5, 1min}, {}};
+  config.limits[0].key = {{"client_ip", {}}};
   config.limits[0].ban = config::Ban{};
   config.limits[0].ban->length = 10min;
   config.limits[1].name.value = "probes";
@@ -111,7 +112,9 @@ TEST_F(MetricsPage, LimitsWithTheirTablesAndBans) {
   limits.limits[1]->counts[0].refused.add({1, 2}, sources_.now);
   limits.limits[1]->counts[1].refused.add({1, 2}, sources_.now);
   limits.limits[1]->counts[1].refused.add({1, 1 << 20}, sources_.now);
-  limits.bans->ban({1, 2}, "login", "203.0.113.7", {10min, std::nullopt}, sources_.now);
+  const auto key = policy::KeyRecipe::parse(config.limits[0].key, policy::client_prefixes(config), nullptr);
+  limits.bans->ban({1, 2}, "login", "203.0.113.7", {10min, std::nullopt, key->ban_recipe().salt()},
+                   sources_.now);
   sources_.limits = &limits;
   sources_.config = &config;
   const std::string text = page();
@@ -122,6 +125,9 @@ TEST_F(MetricsPage, LimitsWithTheirTablesAndBans) {
   EXPECT_THAT(text, HasSubstr("sekisho_table_capacity{limit=\"login\"} "));
   EXPECT_THAT(text, Not(HasSubstr("sekisho_table_capacity{limit=\"probes\"}")));
   EXPECT_THAT(text, HasSubstr("sekisho_bans_active{limit=\"login\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("sekisho_bans_unlisted 0\n"));
+  EXPECT_THAT(text, HasSubstr("sekisho_ban_evictions_total 0\n"));
+  EXPECT_THAT(text, HasSubstr("sekisho_ban_events_dropped_total 0\n"));
   EXPECT_THAT(text, Not(HasSubstr("203.0.113.7")));
   sources_.now += 5min + 10s;
   EXPECT_THAT(page(), HasSubstr("sekisho_refused_clients{limit=\"probes\"} 0\n"));
