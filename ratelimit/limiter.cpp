@@ -104,6 +104,12 @@ class Limiter::Impl {
                                 Carried{*terms.table});
   }
 
+  void forgive(Key key, Instant now) {
+    const Terms& terms = this->terms();
+    terms.table->buckets.refund(key, stamp(terms, now), Gcra::stale, oldest(terms, now),
+                                Carried{*terms.table});
+  }
+
   void prefetch(Key key) const { terms().table->buckets.prefetch(key); }
 
   bool needs_room(const Quota& quota, std::size_t capacity) const {
@@ -247,6 +253,9 @@ void Limiter::overdraw(Key key, Instant now) {
 }
 void Limiter::refund(Key key, Instant charged_at, Instant now) {
   impl_->refund(key, charged_at, now);
+}
+void Limiter::forgive(Key key, Instant now) {
+  impl_->forgive(key, now);
 }
 void Limiter::prefetch(Key key) const {
   impl_->prefetch(key);

@@ -231,14 +231,14 @@ void Judge::strike(const Matched& matched, KeySource source, ratelimit::Instant 
   const CompiledLimit& limit = *matched.limit;
   if (!limit.banned || look_) return;
   source.path = matched.path;
+  // Of strikes and ban: who lifts a ban by its key can forgive the strikes.
+  const ratelimit::Key key = ban_key_of(limit, source);
   if (limit.state->strikes) {
-    const ratelimit::Key key = limit.banned->key(source, states_.hasher);
     const ratelimit::Verdict strike = limit.state->strikes->charge(key, now);
     if (strike.admitted && strike.remaining > 0) return;
   }
   text_.clear();
   limit.banned->append_text(source, states_.hasher, text_);
-  const ratelimit::Key key = ban_key_of(limit, source);
   const auto set = states_.bans->ban(key, limit.source->name.value, text_, limit.terms, now);
   if (set) out.ban_set = std::max(out.ban_set, set->length);
 }

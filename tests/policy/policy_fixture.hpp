@@ -171,6 +171,7 @@ class Gate {
 
   Engine& engine() { return *engine_; }
   LimitStates& states() { return states_; }
+  const config::Config& config() const { return *config_; }
   Request view() {
     return {request_.method, request_.target, 11, fields_, *config::IpAddress::parse(request_.peer)};
   }

@@ -114,6 +114,18 @@ TEST(LimiterChange, ARefundAcrossAChangeGivesNothingBackTwice) {
   EXPECT_EQ(admitted(limiter, key_of(1), start + 2s, 9), 0) << "a charge of the table before stays";
 }
 
+TEST(LimiterChange, WhatWasForgivenIsNotCarriedOver) {
+  const Quota quota{1, 1h, 3};
+  Limiter limiter(quota, 100, start);
+  for (const std::uint64_t at : {1U, 2U}) admitted(limiter, key_of(at), start, 3);
+  limiter.forgive(key_of(1), start + 1s);
+  EXPECT_EQ(admitted(limiter, key_of(1), start + 1s, 9), 3);
+  EXPECT_EQ(admitted(limiter, key_of(2), start + 1s, 9), 0);
+  change(limiter, quota, 1000, start + 2s);
+  limiter.forgive(key_of(2), start + 3s);
+  EXPECT_EQ(admitted(limiter, key_of(2), start + 3s, 9), 3);
+}
+
 // Threads that charge while tables of several sizes take each other's place and are freed: under a clock that
 // gives nothing back everybody gets the burst, and all together no more beyond it than one charge of each
 // thread at each change.

@@ -266,7 +266,9 @@ class BansTest(Folder):
             for order in (["bans", "lift", "203.0.113.9", *source], ["bans", *source, "lift", "203.0.113.9"]):
                 done = run_command(*order)
                 self.assertEqual(done.returncode, 0 if order[-1] == source[-1] else 1, done.stderr)
-            self.assertNotIn("203.0.113.9", run_command("bans", *source).stdout)
+            self.assertEqual(json.loads(run_command("bans", *source).stdout), {"bans": [], "unlisted": 0})
+            fetch(sekisho.address, "/trap", fields=[("X-Forwarded-For", "2001:db8::9")])
+            self.assertEqual(run_command("bans", "lift", "[2001:DB8::1]", *source).returncode, 0)
 
 
 class UsageTest(Folder):

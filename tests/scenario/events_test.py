@@ -36,6 +36,16 @@ class EventsTest(unittest.TestCase):
         self.assertEqual([event["event"] for event in sekisho.events() if "ban" in event["event"]], ["ban", "unban"])
         self.assertEqual(fetch(sekisho.address, "/").status, 200)
 
+    def test_a_ban_is_told_before_it_is_lifted(self):
+        sekisho = self.start("limits: [{name: door, match: {paths: [/door]}, block: true, ban: 1h}]\n")
+        for _ in range(5):  # at once, before the log's next turn
+            self.assertEqual(fetch(sekisho.address, "/door").status, 403)
+            lifted = fetch(sekisho.admin, "/bans?client=127.0.0.1", "DELETE", fields=[("X-Sekisho", "1")])
+            self.assertEqual(lifted.status, 200)
+        told = wait_until(lambda: [e for e in sekisho.events() if "ban" in e["event"]][9:] and sekisho.events(), "all are told")
+        self.assertEqual([event["event"] for event in told if "ban" in event["event"]], ["ban", "unban"] * 5)
+        self.assertEqual({event["reason"] for event in told if event["event"] == "unban"}, {"lifted"})
+
     def test_old_ranges_of_proxies_are_told_at_start(self):
         ranges = self.enterContext(tempfile.NamedTemporaryFile("w", suffix=".json"))
         json.dump({"createDate": "2019-01-01-00-00-00", "prefixes": [{"service": "X", "ip_prefix": "10.1.0.0/16"}]}, ranges)
