@@ -13,7 +13,6 @@ constexpr std::uint64_t most_to_discard = 1024 * 1024;
 constexpr Duration longest_discard = std::chrono::seconds(5);
 constexpr Duration longest_linger = std::chrono::seconds(2);
 constexpr std::size_t most_held_back = 32 * 1024;
-constexpr Duration look_at_the_drain_every = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -85,12 +84,12 @@ Task<void> ClientConnection::tarpit() {
   } leave{worker_};
   const Exchange& exchange = *exchange_;
   const Instant end = now() + exchange.admission.action->tarpit;
-  while (now() < end && !worker_.draining() && !cut_ && !link_.gone() && !link_.eof) {
+  for (;;) {
     link_.flush(now());
     link_.book_read();
-    // What stands in the socket's buffer of a body keeps us from seeing the client's end; a reset is seen.
     if (exchange.request_body.complete && exchange.body_in.empty()) link_.arm_read(link_.in);
-    sleep_until(std::min(end, now() + look_at_the_drain_every));
+    if (now() >= end || worker_.draining() || cut_ || hung_up()) co_return;
+    sleep_until(std::min(end, next_look()));  // the drain's begin rings nobody
     co_await wakeup_;
   }
 }

@@ -15,6 +15,7 @@ constexpr Duration idle_before_demotion = std::chrono::seconds(1);
 // A connection accepted just before the listener closed has its first request on the way.
 constexpr Duration first_request_in_drain = std::chrono::seconds(1);
 constexpr unsigned requests_a_turn = 16;
+constexpr Duration look_every = std::chrono::seconds(1);
 constexpr std::size_t output_before_pause = 64 * 1024;
 // A head up to this is taken whatever the buffers' total says: larger ones could be sent to spend memory.
 constexpr std::size_t ordinary_head = 16 * 1024;
@@ -82,6 +83,15 @@ Instant ClientConnection::now() const {
 
 void ClientConnection::sleep_until(Instant deadline) {
   worker_.wheel.set(*this, deadline);
+}
+
+bool ClientConnection::hung_up() const {
+  if (link_.gone() || link_.eof) return true;
+  return !link_.stream->read_pending() && link_.stream->hung_up();
+}
+
+Instant ClientConnection::next_look() const {
+  return now() + look_every;
 }
 
 Task<void> ClientConnection::serve() {

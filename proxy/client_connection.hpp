@@ -77,6 +77,11 @@ class ClientConnection final : public StreamListener, public DeadlineNode {
   bool last_response() const;
   Instant now() const;
   void sleep_until(Instant deadline);
+  // For a request that waits: whether its client has left. Where nothing of it can be read meanwhile (its
+  // buffer is full, or its body is not wanted yet) no event tells: the socket is asked, so whoever waits
+  // sleeps no longer than until next_look().
+  bool hung_up() const;
+  Instant next_look() const;
 
   Worker& worker_;
   Link link_;

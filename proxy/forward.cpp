@@ -90,14 +90,14 @@ Task<ForwardEnd> Forward::collect_body() {
 
 // Above the rate of a limit with `delay`. Nothing of the upstream is held meanwhile.
 Task<ForwardEnd> Forward::wait_for_turn(Instant turn) {
-  while (client_.now() < turn) {
+  for (;;) {
     watch_client();
-    if (client_.link_.gone() || client_.link_.eof) co_return ForwardEnd::client_gone;
+    if (client_.hung_up()) co_return ForwardEnd::client_gone;
     if (client_.cut_) co_return ForwardEnd::draining;
-    client_.sleep_until(turn);
+    if (client_.now() >= turn) co_return ForwardEnd::complete;
+    client_.sleep_until(std::min(turn, client_.next_look()));
     co_await client_.wakeup_;
   }
-  co_return ForwardEnd::complete;
 }
 
 // A request that never left, or one that a connection which had served before swallowed without a byte of

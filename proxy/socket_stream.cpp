@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -143,6 +144,15 @@ bool SocketStream::quiet() const {
   const auto descriptor = const_cast<Socket&>(socket_).native_handle();
   const ssize_t seen = ::recv(descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return seen < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+}
+
+bool peer_hung_up(int descriptor) {
+  pollfd looked_at{descriptor, POLLRDHUP, 0};
+  return ::poll(&looked_at, 1, 0) > 0;
+}
+
+bool SocketStream::hung_up() const {
+  return peer_hung_up(const_cast<Socket&>(socket_).native_handle());
 }
 
 void SocketStream::shutdown_send() {

@@ -21,6 +21,7 @@ class SocketStream final : public Stream {
   WriteOutcome try_write(std::span<const asio::const_buffer> buffers) override;
   void start_wait_writable() override;
   bool quiet() const override;
+  bool hung_up() const override;
   void shutdown_send() override;
   void reset_at_close() override;
   void close() override;
@@ -43,6 +44,8 @@ class SocketStream final : public Stream {
 
 // Gathers `buffers` into one send on a non-blocking descriptor; no signal where the peer is gone.
 Stream::WriteOutcome send_some(int descriptor, std::span<const asio::const_buffer> buffers);
+// Whether the peer of this descriptor has hung up (Stream::hung_up).
+bool peer_hung_up(int descriptor);
 // Opens a non-blocking socket for `endpoint`, small writes undelayed.
 boost::system::error_code open_socket(SocketStream::Socket& socket, const StreamEndpoint& endpoint);
 

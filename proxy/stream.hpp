@@ -78,6 +78,9 @@ class Stream {
 
   // Whether nothing has come from the peer that was not read: no FIN, no reset, no byte. One system call.
   virtual bool quiet() const = 0;
+  // Whether the peer has sent its FIN or a reset, though what it sent before is unread yet. A FIN that found
+  // no room behind that is not here. One system call.
+  virtual bool hung_up() const = 0;
 
   virtual void shutdown_send() = 0;
   // The next close is a reset, so that what was sent cannot pass for complete.

@@ -274,6 +274,10 @@ bool TlsStream::quiet() const {
   return const_cast<TlsStream&>(*this).look();
 }
 
+bool TlsStream::hung_up() const {
+  return !socket_.is_open() || peer_hung_up(const_cast<Socket&>(socket_).native_handle());
+}
+
 bool TlsStream::look() {
   if (ready_ || failure_ || !established_) return false;
   ERR_clear_error();

@@ -38,6 +38,8 @@ class TlsStream final : public Stream {
   void start_wait_writable() override;
   // Nothing that is for us to read, that is: a session's ticket is no noise.
   bool quiet() const override;
+  // By the socket's FIN: a close_notify cannot be told from what stands unread before it.
+  bool hung_up() const override;
   // Says close_notify, then FIN. To be called once all that was to be sent was taken.
   void shutdown_send() override;
   void reset_at_close() override;

@@ -67,15 +67,15 @@ Task<ForwardEnd> Forward::wait_for_permit(Permits& permits, std::shared_ptr<Deta
   const Instant deadline = client_.now() + queue.timeout;
   for (;;) {
     watch_client();
+    if (client_.hung_up()) co_return ForwardEnd::client_gone;
     if (grant->granted) {
       leave.taken = true;
       if (connection != nullptr) *connection = std::move(waiter->connection);
       co_return ForwardEnd::complete;
     }
-    if (client_.link_.gone() || client_.link_.eof) co_return ForwardEnd::client_gone;
     if (client_.cut_) co_return ForwardEnd::draining;
     if (client_.now() >= deadline) co_return ForwardEnd::queue_full;
-    client_.sleep_until(deadline);
+    client_.sleep_until(std::min(deadline, client_.next_look()));
     co_await client_.wakeup_;
   }
 }

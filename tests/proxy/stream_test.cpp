@@ -39,5 +39,19 @@ TEST(Stream, IsNotQuietOnceThePeerLeft) {
   EXPECT_FALSE(pair.near->quiet());
 }
 
+TEST(Stream, TellsThatThePeerHungUpBehindBytesThatAreUnread) {
+  Pair pair;
+  ASSERT_EQ(::send(pair.far, "x", 1, 0), 1);
+  EXPECT_FALSE(pair.near->hung_up());
+  ::shutdown(pair.far, SHUT_WR);
+  EXPECT_TRUE(pair.near->hung_up()) << "a half-close";
+  pair.leave();
+  EXPECT_TRUE(pair.near->hung_up());
+  char byte = 0;
+  pair.near->start_read({&byte, 1});
+  pair.io.run();
+  EXPECT_EQ(byte, 'x') << "nothing was taken by the look";
+}
+
 }  // namespace
 }  // namespace sekisho::proxy

@@ -217,6 +217,15 @@ TEST_F(TlsStreamTest, IsQuietUntilAByteComesForTheReader) {
   EXPECT_EQ(read(*client_), "x");
 }
 
+TEST_F(TlsStreamTest, TellsThatThePeerHungUpBehindBytesThatAreUnread) {
+  connect();
+  write(*client_, "x");
+  ASSERT_TRUE(notices(*server_));
+  EXPECT_FALSE(server_->hung_up());
+  client_->close();
+  EXPECT_TRUE(server_->hung_up()) << "on one machine a FIN is there at once";
+}
+
 TEST_F(TlsStreamTest, ALookDoesNotTakeAPendingReadItsBytes) {
   connect();
   std::array<char, 16> space;

@@ -375,6 +375,20 @@ upstream: {{servers: "{self.origin.upstream}", max_in_flight: 1, queue: {{size: 
         self.assertGreaterEqual(time.monotonic() - began, 1.15)
         self.assertEqual(sekisho.metric("sekisho_requests_total", outcome="queue_full"), 3)
 
+    def test_a_client_that_goes_leaves_the_queue_whatever_it_sent_ahead(self):
+        settings = f"""
+upstream: {{servers: "{self.origin.upstream}", max_in_flight: 1, queue: {{timeout: 1min}}}}
+"""
+        sekisho = self.enterContext(Sekisho(None, settings)).wait_upstream()
+        with Client(sekisho.address) as slow, Client(sekisho.address) as client:
+            slow.send(request_bytes("GET", "/slow?ms=60000"))
+            wait_until(lambda: sekisho.metric("sekisho_upstream_in_flight") == 1, "one is in progress")
+            client.send(request_bytes("GET", "/gone") + request_bytes("GET", "/ahead") * 500)
+            wait_until(lambda: sekisho.metric("sekisho_upstream_queue_length") == 1, "another waits")
+            client.close()
+            wait_until(lambda: sekisho.metric("sekisho_requests_total", outcome="client_abort") == 1, "it is dropped")
+            self.assertEqual(sekisho.metric("sekisho_upstream_queue_length"), 0)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

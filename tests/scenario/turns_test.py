@@ -1,6 +1,7 @@
 """Limits that hold requests up, count those in progress, or wait for the response: in_flight, delay, tarpit, on_status."""
 
 import signal
+import socket
 import threading
 import time
 import unittest
@@ -10,6 +11,10 @@ from support.load import Load
 from support.process import wait_until
 from support.sekisho import Origin, Puma, Sekisho
 from support.websocket import WebSocket
+
+
+def half_close(connection):
+    connection.shutdown(socket.SHUT_WR)
 
 
 class TurnsTest(unittest.TestCase):
@@ -130,6 +135,19 @@ class DelayTest(TurnsTest):
         wait_until(lambda: len(done()) == 2, "both are logged")
         self.assertEqual(done(), ["/first", "/second"])
 
+    def test_a_client_that_goes_is_noticed_behind_what_it_sent_ahead(self):
+        sekisho = self.start("name: paced, rate: 30/h, burst: 1, delay: 1h", workers=1)
+        self.assertEqual(fetch(sekisho.address, "/first").status, 200)
+        pipelined = request_bytes("GET", "/gone") + request_bytes("GET", "/ahead") * 500
+        upload = request_bytes("POST", "/gone", [("Content-Length", "1000000")]) + b"x" * 20000
+        for at, (sent, leave) in enumerate([(pipelined, socket.socket.close), (upload, socket.socket.close), (upload, half_close)]):
+            with Client(sekisho.address) as client:
+                client.socket.sendall(sent)
+                wait_until(lambda: self.decisions(sekisho, "paced").get("delayed") == at + 1, "it waits")
+                leave(client.socket)
+                gone = lambda: sekisho.metric("sekisho_requests_total", outcome="client_abort")  # noqa: E731
+                wait_until(lambda: gone() == at + 1, "it is dropped")
+
     def test_hundreds_that_wait_hold_nobody_up(self):
         sekisho = self.start("name: paced, match: {paths: [/paced]}, key: global, rate: 100/s, burst: 1, delay: 20s")
         clients = self.sent(sekisho, 400, "/paced")
@@ -150,6 +168,13 @@ class TarpitTest(TurnsTest):
             self.assertGreaterEqual(time.monotonic() - began, 0.95)
             self.assertEqual(set(load.codes), {200})
         self.assertEqual(held[0].request("GET", "/").status, 200)
+
+    def test_a_client_that_goes_is_noticed_behind_what_it_sent_ahead(self):
+        sekisho = self.start("name: probes, block: true, action: {tarpit: 1h}", workers=1)
+        with Client(sekisho.address) as client:
+            client.socket.sendall(request_bytes("GET", "/probe") + request_bytes("GET", "/ahead") * 500)
+            wait_until(lambda: self.decisions(sekisho, "probes").get("blocked") == 1, "it is judged")
+        wait_until(lambda: sekisho.metric("sekisho_requests_total", outcome="blocked") >= 1, "it is let go")
 
     def test_a_thousand_are_held_and_the_rest_answered_at_once(self):
         sekisho = self.start("name: probes, match: {paths: [/probe]}, rate: 1/h, action: {tarpit: 1h}", workers=2)

@@ -149,6 +149,7 @@ class MemoryStream final : public proxy::Stream {
   bool quiet() const override {
     return connection_ && !connection_->dead && !connection_->peer_fin && connection_->to_stream.empty();
   }
+  bool hung_up() const override { return !connection_ || connection_->dead || connection_->peer_fin; }
   void shutdown_send() override {
     if (connection_) connection_->stream_fin = true;
   }
