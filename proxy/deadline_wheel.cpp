@@ -8,7 +8,7 @@ void DeadlineWheel::insert(DeadlineNode& node) {
   node.unlink();
   // What lies beyond the wheel's horizon is looked at once a turn of the wheel.
   const Instant horizon = turned_ + slot_length * (slots - 2);
-  node.slot_ = std::clamp(node.deadline_, turned_ + slot_length, horizon);
+  node.slot_ = std::clamp(node.deadline_, turned_, horizon);
   lists_[index(node.slot_)].push_back(node);
 }
 

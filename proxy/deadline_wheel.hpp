@@ -26,13 +26,14 @@ class DeadlineNode
   Instant slot_ = Instant::max();  // when the wheel will look at it
 };
 
-// A hashed wheel of 100 ms slots. A deadline fires within a slot after its time, never before it. One
-// worker's.
+// A hashed wheel of 100 ms slots. A deadline never fires before its time, and fires by the end of the slot
+// that it lies in, if turn() is called at each next_turn(). What has to be nearer than that: turn_timer.hpp.
+// One worker's.
 class DeadlineWheel {
  public:
   static constexpr Duration slot_length = std::chrono::milliseconds(100);
 
-  explicit DeadlineWheel(Instant now) : turned_(now) {}
+  explicit DeadlineWheel(Instant now) : turned_(now - now.time_since_epoch() % slot_length) {}
   void set(DeadlineNode& node, Instant deadline) {
     node.deadline_ = deadline;
     if (deadline >= node.slot_) return;
@@ -44,6 +45,8 @@ class DeadlineWheel {
   }
   // Fires what is due. A node may be destroyed or set again in its own on_deadline; others may be, too.
   void turn(Instant now);
+  // The end of the present slot.
+  Instant next_turn() const { return turned_ + slot_length; }
 
  private:
   static constexpr std::size_t slots = 1024;
@@ -54,7 +57,7 @@ class DeadlineWheel {
     return static_cast<std::size_t>(at.time_since_epoch() / slot_length) % slots;
   }
 
-  Instant turned_;
+  Instant turned_;  // the begin of the present slot
   std::array<List, slots> lists_;
 };
 

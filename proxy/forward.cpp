@@ -90,12 +90,14 @@ Task<ForwardEnd> Forward::collect_body() {
 
 // Above the rate of a limit with `delay`. Nothing of the upstream is held meanwhile.
 Task<ForwardEnd> Forward::wait_for_turn(Instant turn) {
+  Turn in_line(turn, client_);
+  client_.worker_.turns().add(in_line);
   for (;;) {
     watch_client();
     if (client_.hung_up()) co_return ForwardEnd::client_gone;
     if (client_.cut_) co_return ForwardEnd::draining;
     if (client_.now() >= turn) co_return ForwardEnd::complete;
-    client_.sleep_until(std::min(turn, client_.next_look()));
+    client_.sleep_until(client_.next_look());
     co_await client_.wakeup_;
   }
 }

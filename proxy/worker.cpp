@@ -15,7 +15,6 @@
 namespace sekisho::proxy {
 namespace {
 
-constexpr Duration tick_length = std::chrono::milliseconds(100);
 constexpr Duration handshake_in_drain = std::chrono::seconds(1);
 constexpr std::size_t most_spare_exchanges = 1024;
 constexpr unsigned most_in_the_tarpit = 1000;
@@ -62,7 +61,7 @@ std::int64_t Worker::wall_ms() const {
 }
 
 void Worker::arm_tick() {
-  tick_timer_.expires_after(tick_length);
+  tick_timer_.expires_at(wheel.next_turn());
   tick_timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error) tick();
   });

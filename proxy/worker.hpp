@@ -21,6 +21,7 @@
 #include "proxy/proxy_handshake.hpp"
 #include "proxy/snapshot_ref.hpp"
 #include "proxy/talkers.hpp"
+#include "proxy/turn_timer.hpp"
 #include "proxy/upstream_pool.hpp"
 
 namespace sekisho::proxy {
@@ -54,6 +55,7 @@ class Worker {
   ~Worker();
 
   asio::io_context& io() { return io_; }
+  TurnTimer& turns() { return turns_; }
   unsigned index() const { return index_; }
 
   // The loop; returns after request_stop. Called on the worker's own thread.
@@ -146,6 +148,7 @@ class Worker {
   const unsigned index_;
   asio::io_context io_{1};
   asio::steady_timer tick_timer_{io_};
+  TurnTimer turns_{io_};
   Instant now_;
   std::int64_t wall_offset_ms_ = 0;
   SnapshotRef snapshot_;

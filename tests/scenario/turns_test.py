@@ -1,7 +1,10 @@
 """Limits that hold requests up, count those in progress, or wait for the response: in_flight, delay, tarpit, on_status."""
 
+import datetime
+import itertools
 import signal
 import socket
+import statistics
 import threading
 import time
 import unittest
@@ -15,6 +18,11 @@ from support.websocket import WebSocket
 
 def half_close(connection):
     connection.shutdown(socket.SHUT_WR)
+
+
+def stamp(text):
+    """Milliseconds since the epoch."""
+    return datetime.datetime.fromisoformat(text).timestamp() * 1000
 
 
 class TurnsTest(unittest.TestCase):
@@ -147,6 +155,20 @@ class DelayTest(TurnsTest):
                 leave(client.socket)
                 gone = lambda: sekisho.metric("sekisho_requests_total", outcome="client_abort")  # noqa: E731
                 wait_until(lambda: gone() == at + 1, "it is dropped")
+
+    def test_turns_come_one_by_one_and_at_their_time(self):
+        sekisho = self.start("name: paced, rate: 20/s, burst: 1, delay: 2s", workers=1)
+        clients = self.sent(sekisho, 30, "/")
+        self.assertEqual({client.response().status for client in clients}, {200})
+        wait_until(lambda: len(sekisho.access_log()) == 30, "all are logged")
+        # By the proxy's own clock, in ms. The time of a head is cut to whole ones.
+        began = min(stamp(line["time"]) for line in sekisho.access_log())
+        ends = sorted(stamp(line["time"]) + line["duration_ms"] for line in sekisho.access_log())
+        late = [end - began - 50 * at for at, end in enumerate(ends)]
+        self.assertGreaterEqual(min(late), -3, "nobody before the time")
+        self.assertLess(statistics.median(late), 40)
+        gaps = [after - before for before, after in itertools.pairwise(ends)]
+        self.assertGreater(sum(gap >= 25 for gap in gaps), len(gaps) * 2 / 3, "nor in lumps")
 
     def test_hundreds_that_wait_hold_nobody_up(self):
         sekisho = self.start("name: paced, match: {paths: [/paced]}, key: global, rate: 100/s, burst: 1, delay: 20s")
