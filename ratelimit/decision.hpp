@@ -29,6 +29,8 @@ struct Verdict {
 
   // Admitted beyond the burst: it has to wait for its turn.
   bool waits() const;
+  // Of a look that admits: as things stand, without the charge that it was asked about.
+  Verdict uncharged() const;
   operator Decision() const;  // NOLINT(google-explicit-constructor): the same, told whole
 };
 

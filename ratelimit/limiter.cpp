@@ -36,10 +36,23 @@ bool same_rate(const Quota& left, const Quota& right) {
   return left.count == right.count && left.period == right.period;
 }
 
+// Whole requests that such a debt leaves room for.
+std::uint64_t remaining_of(const Terms& terms, std::uint64_t debt) {
+  return debt < terms.burst ? (terms.burst - debt) >> terms.clock.fraction_bits() : 0;
+}
+
 }  // namespace
 
 bool Verdict::waits() const {
   return admitted && terms != nullptr && debt > terms->burst;
+}
+
+Verdict Verdict::uncharged() const {
+  Verdict verdict = *this;
+  if (!admitted || terms == nullptr) return verdict;
+  verdict.debt = Gcra::refunded(debt, terms->cost);
+  verdict.remaining = remaining_of(*terms, verdict.debt);
+  return verdict;
 }
 
 Verdict::operator Decision() const {
@@ -183,10 +196,7 @@ class Limiter::Impl {
   }
 
   static Verdict answer(const Terms& terms, Instant now, Buckets<StdAtomics>::Outcome outcome) {
-    Verdict verdict{outcome.admitted, 0, outcome.debt, now, &terms};
-    if (outcome.debt < terms.burst)
-      verdict.remaining = (terms.burst - outcome.debt) >> terms.clock.fraction_bits();
-    return verdict;
+    return {outcome.admitted, remaining_of(terms, outcome.debt), outcome.debt, now, &terms};
   }
 
   void adopt(const Quota& quota, const VirtualClock& clock) {

@@ -263,23 +263,24 @@ void Judge::refuse(const Matched& matched, KeySource source, Admission& out) con
 
 // On an admitted request: of the limits that always tell, the one that would refuse soonest.
 void Judge::show_always(Admission& out) const {
-  const Matched* soonest = nullptr;
+  const CompiledLimit* soonest = nullptr;
+  ratelimit::Verdict least;
   for (const Matched& matched : matched_) {
     const CompiledLimit& limit = *matched.limit;
     if (limit.source->ratelimit_headers != config::RateLimitHeaders::always || !limit.rated() ||
         !limit.enforced())
       continue;
-    if (soonest == nullptr || matched.verdict.remaining < soonest->verdict.remaining) soonest = &matched;
+    const ratelimit::Verdict verdict = limit.late() ? matched.verdict.uncharged() : matched.verdict;
+    if (soonest != nullptr && verdict.remaining >= least.remaining) continue;
+    soonest = &limit;
+    least = verdict;
   }
   if (soonest == nullptr) return;
   out.show_ratelimit = true;
-  out.decision = soonest->verdict;
-  // It was looked at as if charged, and is not yet.
-  if (soonest->limit->late())
-    out.decision.remaining = std::min(out.decision.remaining + 1, out.decision.burst);
-  out.policy_name = soonest->limit->source->name.value;
+  out.decision = least;
+  out.policy_name = soonest->source->name.value;
   out.policy_quota = out.decision.burst;
-  out.policy_window = soonest->limit->policy_window();
+  out.policy_window = soonest->policy_window();
 }
 
 LimitDecision Judge::decision_of(const Matched& matched) const {

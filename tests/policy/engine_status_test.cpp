@@ -121,9 +121,12 @@ TEST(OnStatus, WhatRemainsIsWhatIsThere) {
   Gate gate("limits: [{name: misses, rate: 3/min, on_status: 404, ratelimit_headers: always}]");
   gate.respond(200, "/");
   EXPECT_EQ(gate.admission.decision.remaining, 3U);
+  EXPECT_EQ(gate.admission.decision.reset_after, seconds(0));
   gate.respond(404, "/");
   gate.respond(200, "/");
   EXPECT_EQ(gate.admission.decision.remaining, 2U);
+  EXPECT_GE(gate.admission.decision.reset_after, seconds(20));
+  EXPECT_LE(gate.admission.decision.reset_after, seconds(20) + milliseconds(1));
 }
 
 TEST(OnStatus, ALongExchangeIsChargedByTheLimitOfNow) {
