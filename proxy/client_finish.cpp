@@ -18,7 +18,8 @@ void ClientConnection::finish() {
   Exchange& exchange = *exchange_;
   if (exchange.admitted_called && exchange.snapshot) {
     if (lost_by_us(exchange)) exchange.snapshot->engine->refund(exchange.admission, now());
-    exchange.snapshot->engine->finish(exchange.admission, exchange.status, now());
+    exchange.snapshot->engine->finish(exchange.admission, exchange.from_upstream ? exchange.status : 0,
+                                      now());
   }
   exchange.admission.places.clear();  // a tunnel's too
   Counters& counters = worker_.counters;

@@ -37,7 +37,8 @@ class Engine {
              Admission& out, Trace* trace = nullptr);
 
   // Settles what admit left open, once for every admit, whatever happened: limits that wait for the response
-  // (on_status) are charged by `status`, which is 0 for none, and places (in_flight) are given back.
+  // (on_status) are charged by `status`, which is 0 where the upstream gave none, and places (in_flight) are
+  // given back.
   void finish(Admission& admission, unsigned status, ratelimit::Instant now);
   // In place of finish where the exchange goes on as a tunnel, and without this engine: its places stay taken
   // until it ends.

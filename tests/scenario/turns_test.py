@@ -243,12 +243,17 @@ class OnStatusTest(TurnsTest):
         wait_until(lambda: len(sekisho.events("ban")) == 1, "the log says so")
         self.assertGreater(self.decisions(sekisho, "misses")["banned"], 0)
 
-    def test_our_own_answers_count_as_well(self):
+    def test_the_applications_answers_count_and_ours_do_not(self):
         sekisho = self.start("name: failures, rate: 3/min, on_status: 5xx")
+        for _ in range(2):
+            self.assertEqual(fetch(sekisho.address, "/status/500/").status, 500)
         self.origin.signal(signal.SIGKILL)
         self.origin.wait()
-        statuses = [fetch(sekisho.address, "/").status for _ in range(5)]
-        self.assertEqual(statuses, [502, 502, 502, 429, 429])
+        self.assertEqual([fetch(sekisho.address, "/").status for _ in range(5)], [502] * 5)
+        self.origin.start()
+        sekisho.wait_upstream()
+        statuses = [fetch(sekisho.address, "/status/500/").status for _ in range(2)]
+        self.assertEqual(statuses, [500, 429])
 
 
 if __name__ == "__main__":
