@@ -80,6 +80,11 @@ std::uint64_t InFlight::count(Key key) const {
   return impl_->tables.present().count(key);
 }
 
+void InFlight::prefetch(Key key) const {
+  const auto& table = impl_->tables.present().table;
+  table.prefetch(table.place(key));
+}
+
 std::size_t InFlight::capacity() const {
   return impl_->tables.present().capacity;
 }

@@ -38,8 +38,8 @@ class Lease {
 
 // Counts per key in the same kind of table as the buckets. A count of 0 is as good as absent; a count above 0
 // is never dropped. With a `capacity` of all the exchanges that can be in progress at once it does not fill;
-// if it does, acquire refuses. Thread-safe; acquire, count and a lease's release are lock-free and allocate
-// nothing.
+// if it does, acquire refuses. Thread-safe; acquire, count, prefetch and a lease's release are lock-free and
+// allocate nothing.
 class InFlight {
  public:
   // Memory for a table, taken whole and zeroed.
@@ -60,6 +60,8 @@ class InFlight {
   // A place for one more exchange; nullopt when the key has `most` in progress already.
   std::optional<Lease> acquire(Key key, std::uint64_t most);
   std::uint64_t count(Key key) const;
+  // Asks the processor for the key's two lines.
+  void prefetch(Key key) const;
 
   std::size_t capacity() const;
   // Throws std::bad_alloc.

@@ -16,6 +16,7 @@ Judge::Judge(std::span<const CompiledLimit> limits, const LimitSet& states, unsi
   for (const CompiledLimit& limit : limits_) slots = std::max(slots, limit.key_slot + 1);
   for (std::size_t i = 0; i < limits_.size(); ++i) {
     if (limits_[i].rated() && limits_[i].key.client_only()) early_.push_back(i);
+    if (limits_[i].counted() && limits_[i].key.client_only()) early_counts_.push_back(i);
     if (limits_[i].banned && limits_[i].banned->client_only()) early_bans_.push_back(i);
   }
   ban_keys_.resize(limits_.size());
@@ -82,6 +83,8 @@ void Judge::begin(const KeySource& source) {
   std::fill(has_key_.begin(), has_key_.end(), false);
   for (const std::size_t index : early_)
     limits_[index].state->limiter->prefetch(key_of(limits_[index], source));
+  for (const std::size_t index : early_counts_)
+    limits_[index].state->in_flight->prefetch(key_of(limits_[index], source));
   has_ban_keys_ = states_.bans->any();
   if (!has_ban_keys_) return;
   for (const std::size_t index : early_bans_) {
@@ -114,6 +117,7 @@ void Judge::add(std::size_t index, const KeySource& source) {
   matched.path = source.path;
   if (limit.rated() || limit.counted()) matched.key = key_of(limit, source);
   if (limit.rated()) limit.state->limiter->prefetch(matched.key);
+  if (limit.counted()) limit.state->in_flight->prefetch(matched.key);
   matched_.push_back(matched);
 }
 

@@ -77,9 +77,10 @@ class Judge {
   bool shadow_;
   bool look_ = false;
   std::vector<Matched> matched_;
-  std::vector<std::size_t> early_;        // limits whose key is made of the client alone
-  std::vector<std::size_t> early_bans_;   // limits whose ban's key is
-  std::vector<ratelimit::Key> ban_keys_;  // of those, by limit, for this request
+  std::vector<std::size_t> early_;         // rates whose key is made of the client alone
+  std::vector<std::size_t> early_counts_;  // bounds of those in progress whose key is
+  std::vector<std::size_t> early_bans_;    // limits whose ban's key is
+  std::vector<ratelimit::Key> ban_keys_;   // of those, by limit, for this request
   bool has_ban_keys_ = false;
   std::vector<ratelimit::Charge> charges_;  // of the enforced rates
   std::vector<std::size_t> charged_;        // their places in matched_
