@@ -48,13 +48,9 @@ void read_on_status(Context& context, const Tree& tree, OnStatus& on_status) {
   const auto read_codes = [&](const Tree& codes) {
     on_status.codes = read_texts(context, codes, "on_status", ListSources::literal);
     for (const Text& code : on_status.codes) {
-      const std::string& text = code.value;
-      const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-      const bool valid = text.size() == 3 && text[0] >= '1' && text[0] <= '5' &&
-                         ((digit(text[1]) && digit(text[2])) || text.substr(1) == "xx");
-      if (!valid)
-        context.error(code.mark, fmt::format("on_status: \"{}\" is not a status such as 404, or 4xx",
-                                             text.substr(0, 60)));
+      std::string problem;
+      if (!parse_statuses(code.value, problem))
+        context.error(code.mark, fmt::format("on_status: {}", problem));
     }
   };
   if (tree.kind == Tree::Kind::map) {
@@ -116,10 +112,9 @@ Limit read_limit(Context& context, const Tree& tree) {
   if (const Tree* match = reader.find("match")) limit.match = read_match(context, *match);
   if (const Tree* key = reader.find("key")) {
     limit.key = read_texts(context, *key, "key", ListSources::literal);
-    if (key->kind == Tree::Kind::sequence && key->items.empty()) {
+    if (key->kind == Tree::Kind::sequence && key->items.empty())
       context.error(key->mark, "key is empty; for one bucket for all, write key: global");
-      limit.key = Limit{}.key;  // nobody else need complain
-    }
+    if (limit.key.empty()) limit.key = Limit{}.key;  // nobody else need complain
   }
   read_rate(reader, limit.rate);
   if (std::uint64_t burst = 0; reader.count("burst", burst, 1, most_at_once)) {

@@ -161,6 +161,20 @@ std::optional<double> parse_share(std::string_view text, std::string& problem) {
   return std::nullopt;
 }
 
+std::optional<Statuses> parse_statuses(std::string_view text, std::string& problem) {
+  if (text.size() == 3 && text[0] >= '1' && text[0] <= '5') {
+    const auto digit = [&](std::size_t at) { return static_cast<unsigned>(text[at] - '0'); };
+    const unsigned hundred = digit(0) * 100;
+    if (text.substr(1) == "xx") return Statuses{hundred, hundred + 99};
+    if (is_digit(text[1]) && is_digit(text[2])) {
+      const unsigned status = hundred + digit(1) * 10 + digit(2);
+      return Statuses{status, status};
+    }
+  }
+  problem = fmt::format("{} is not a status such as 404, or 4xx", shown(text));
+  return std::nullopt;
+}
+
 std::string duration_text(Duration duration) {
   using namespace std::chrono_literals;
   const auto in = [&](Duration unit, std::string_view name) {

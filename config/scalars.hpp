@@ -25,6 +25,12 @@ std::optional<bool> parse_flag(std::string_view text, std::string& problem);
 // A share from 0 to 1.
 std::optional<double> parse_share(std::string_view text, std::string& problem);
 
+// The statuses that "404", or "4xx" for a hundred of them, stands for.
+struct Statuses {
+  unsigned first = 0, last = 0;  // from 100 to 599
+};
+std::optional<Statuses> parse_statuses(std::string_view text, std::string& problem);
+
 // The text that parse_duration reads back, in the largest unit that fits: 90s, 1500ms, 10min.
 std::string duration_text(Duration duration);
 // The same for sizes: 80KiB.

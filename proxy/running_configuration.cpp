@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <new>
 #include <optional>
 
 #include "proxy/diagnostic_log.hpp"
@@ -34,10 +35,11 @@ bool RunningConfiguration::take_first(ReadConfiguration& read) {
 // By the time of now, not of when the reading began: what clients were charged in between was by the old
 // rates.
 void RunningConfiguration::take(PreparedConfiguration prepared) {
+  auto upstreams = make_upstreams(*prepared.config, prepared.upstream_tls, workers_, upstreams_.get());
   states_.commit(*prepared.config, std::move(prepared.limits), std::chrono::steady_clock::now());
   config_ = std::move(prepared.config);
   engines_ = std::move(prepared.engines);
-  upstreams_ = make_upstreams(*config_, prepared.upstream_tls, workers_, upstreams_.get());
+  upstreams_ = std::move(upstreams);
   ++generation_;
   set_log_level(config_->log.level);
 }
@@ -52,24 +54,26 @@ std::vector<std::unique_ptr<Snapshot>> RunningConfiguration::snapshots() {
 }
 
 bool RunningConfiguration::reload(Server& server, AccessLog& access_log, HealthChecker& health) {
-  ReadConfiguration read = read_configuration(source_, descriptors_, config_.get());
-  const ratelimit::Instant now = std::chrono::steady_clock::now();
+  ReadConfiguration read;
   std::string problems;
   std::optional<ListenerChange> listeners;
-  if (read.config != nullptr) {
+  // Whatever goes wrong here, the old configuration serves on.
+  try {
+    read = read_configuration(source_, descriptors_, config_.get());
+    const ratelimit::Instant now = std::chrono::steady_clock::now();
     PreparedConfiguration prepared;
-    try {
-      if (prepare_configuration(read, states_, workers_, now, prepared)) {
-        listeners.emplace(server.prepare_listeners(std::move(prepared.listeners)));
-        access_log.configure(prepared.config->log);
-        listen(*listeners, access_log);  // the last thing that can fail
-        take(std::move(prepared));
-      }
-    } catch (const ListenProblem& problem) {
-      read.diagnostics.error(problem.mark(), problem.what());
-    } catch (const std::exception& problem) {
-      problems = problem.what();
+    if (read.config != nullptr && prepare_configuration(read, states_, workers_, now, prepared)) {
+      listeners.emplace(server.prepare_listeners(std::move(prepared.listeners)));
+      access_log.configure(prepared.config->log);
+      listen(*listeners, access_log);  // the last thing that can fail
+      take(std::move(prepared));
     }
+  } catch (const ListenProblem& problem) {
+    read.diagnostics.error(problem.mark(), problem.what());
+  } catch (const std::bad_alloc&) {
+    problems = "the system refuses the memory that it takes";
+  } catch (const std::exception& problem) {
+    problems = problem.what();
   }
   if (problems.empty()) problems = read.errors();
   if (!problems.empty()) {
@@ -78,9 +82,18 @@ bool RunningConfiguration::reload(Server& server, AccessLog& access_log, HealthC
               {{"result", "failure"}});
     return false;
   }
-  find_addresses();
-  health.watch(*config_, *upstreams_);
-  const std::vector<unsigned> late = server.apply(snapshots(), std::move(*listeners));
+  std::vector<unsigned> late;
+  // What can go wrong here is memory alone: the workers serve by what they have, and the next reload is whole
+  // again.
+  try {
+    find_addresses();
+    health.watch(*config_, *upstreams_);
+    late = server.apply(snapshots(), std::move(*listeners));
+  } catch (const std::exception& problem) {
+    note(false, fmt::format("the workers could not be told of the configuration: {}", problem.what()));
+    log_event(LogLevel::error, "reload", status_.last_problems, {{"result", "failure"}});
+    return false;
+  }
   note(true, {});
   say_warnings(read);
   if (!late.empty()) {

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <map>
 
+#include "config/scalars.hpp"
+
 namespace sekisho::policy {
 namespace {
 
@@ -22,16 +24,14 @@ std::uint64_t window_of(const ratelimit::Quota& quota) {
   return static_cast<std::uint64_t>(std::clamp(seconds, 1.0L, 999'999'999'999'999.0L));
 }
 
-// "404", or "4xx": each of its hundred.
+// What is no status is the configuration's error, and a file with errors is compiled too: it stands for none.
 std::bitset<600> statuses_of(const config::OnStatus& on_status) {
   std::bitset<600> statuses;
+  std::string reported;
   for (const config::Text& code : on_status.codes) {
-    const auto digit = [&](std::size_t at) { return static_cast<std::size_t>(code.value[at] - '0'); };
-    if (code.value.ends_with("xx")) {
-      for (std::size_t i = 0; i < 100; ++i) statuses.set(digit(0) * 100 + i);
-    } else {
-      statuses.set(digit(0) * 100 + digit(1) * 10 + digit(2));
-    }
+    const auto range = config::parse_statuses(code.value, reported);
+    if (!range) continue;
+    for (unsigned status = range->first; status <= range->last; ++status) statuses.set(status);
   }
   return statuses;
 }
@@ -61,8 +61,7 @@ std::vector<CompiledLimit> compile_limits(const config::Config& config, const Li
       limit.banned = limit.key.ban_recipe();
       limit.terms = {source.ban->length, source.ban->up_to, limit.banned->salt()};
     }
-    // Codes that are none have their error already.
-    if (!diagnostics.has_errors()) limit.statuses = statuses_of(source.on_status);
+    limit.statuses = statuses_of(source.on_status);
     limits.push_back(std::move(limit));
   }
   return limits;

@@ -1,5 +1,7 @@
 """SIGHUP under load, with good and broken files: no request fails, no bucket is forgotten, each file is taken whole or not at all."""
 
+import os
+import resource
 import unittest
 
 from support.http_client import Client, fetch
@@ -126,6 +128,49 @@ class ReloadTest(unittest.TestCase):
         self.assertFalse(self.sekisho.reload())
         text = wait_until(lambda: "brst" in self.sekisho.err() and self.sekisho.err(), "the log names the key")
         self.assertIn("burst", text)
+
+    def test_codes_that_are_none_are_refused_and_the_old_file_serves_on(self):
+        for codes in ("600", "6xx", "[999]", "[4]", '[""]', "abc", "-1", "[600, 404]", "{codes: [600]}"):
+            before = len(self.sekisho.events("reload"))
+            self.sekisho.configure(f"limits: [{{name: gate, rate: 5/s, on_status: {codes}}}]\n")
+            self.assertFalse(self.sekisho.reload(), codes)
+            self.assertEqual(self.gate(), 450)
+            told = wait_until(lambda: self.sekisho.events("reload")[before:], "the log says it")[0]
+            self.assertEqual((told["level"], told["result"]), ("error", "failure"))
+            self.assertRegex(told["message"], r"sekisho\.yaml:5:\d+: on_status: .* is not a status such as 404")
+
+    def leave_address_space(self, size):
+        """The proxy gets no more of it than that until the test is over."""
+        pid = self.sekisho.child.pid
+        with open(f"/proc/{pid}/statm", encoding="utf-8") as file:
+            used = int(file.read().split()[0]) * resource.getpagesize()
+        if used > 1 << 40:
+            self.skipTest("a sanitizer ends the process where memory is refused")
+        limits = resource.prlimit(pid, resource.RLIMIT_AS)
+        resource.prlimit(pid, resource.RLIMIT_AS, (used + size, limits[1]))
+        self.addCleanup(resource.prlimit, pid, resource.RLIMIT_AS, limits)
+
+    def test_a_file_that_there_is_no_memory_to_read_is_refused(self):
+        with open(os.path.join(os.path.dirname(self.sekisho.config_path), "paths"), "w", encoding="utf-8") as file:
+            file.writelines(f"/a/path/of/many/{number}\n" for number in range(500_000))
+        self.sekisho.configure("limits: [{name: gate, block: true, match: {paths: 'file:paths'}}]\n")
+        self.leave_address_space(8 << 20)
+        self.assertFalse(self.sekisho.reload())
+        self.assertEqual(self.gate(), 450)
+        told = wait_until(lambda: self.sekisho.events("reload"), "the log says it")[0]
+        self.assertEqual((told["level"], told["result"]), ("error", "failure"))
+        self.assertIn("the old one stays: the system refuses the memory that it takes", told["message"])
+
+    def test_without_a_thread_to_ask_the_resolver_on_a_file_is_taken_up_all_the_same(self):
+        with open(self.sekisho.config_path, encoding="utf-8") as file:
+            text = file.read()
+        with open(self.sekisho.config_path, "w", encoding="utf-8") as file:
+            file.write(text.replace('"127.0.0.1:', '"localhost:').replace("action: 450", "action: 457"))
+        self.leave_address_space(4 << 20)  # below the stack of a thread
+        self.assertTrue(self.sekisho.reload())
+        self.assertEqual(self.gate(), 457)
+        resource.prlimit(self.sekisho.child.pid, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        wait_until(lambda: fetch(self.sekisho.address, "/").status == 200, "the name is asked for again")
 
     def test_reload_command(self):
         self.sekisho.configure(settings(3))
