@@ -8,7 +8,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
-#include <exception>
 
 #include "proxy/diagnostic_log.hpp"
 #include "proxy/name_lookup.hpp"
@@ -45,14 +44,9 @@ struct FleetWatch::Watch {
   }
 
   static asio::awaitable<std::uint64_t> look(Watch& self) {
-    try {
-      const NameLookup found = co_await look_up_name(self.name, 0, self.pause, WantedAddresses::all);
-      self.problem = found.problem;
-      co_return tasks_behind(found.endpoints);
-    } catch (const std::exception& problem) {  // no thread to ask the resolver on
-      self.problem = problem.what();
-      co_return 0;
-    }
+    const NameLookup found = co_await look_up_name(self.name, 0, self.pause, WantedAddresses::all);
+    self.problem = found.problem;
+    co_return tasks_behind(found.endpoints);
   }
 
   void note(std::uint64_t tasks) {

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstring>
 #include <memory>
+#include <system_error>
 #include <thread>
 
 namespace sekisho::proxy {
@@ -40,25 +41,30 @@ struct Pending {
   NameLookup result;
 };
 
-// getaddrinfo knows no time limit: it runs in a thread of its own, whose result may come too late for
-// anybody.
-std::shared_ptr<Pending> start_look_up(const NameToFind& name) {
-  auto pending = std::make_shared<Pending>();
-  std::thread([pending, name] {
-    sigset_t all;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
-    pending->result = ask_resolver(name);
-    pending->done.store(true, std::memory_order_release);
-  }).detach();
-  return pending;
-}
-
 NameLookup no_answer(std::string problem) {
   NameLookup result;
   result.problem = std::move(problem);
   result.temporary = true;
   return result;
+}
+
+// getaddrinfo knows no time limit: it runs in a thread of its own, whose result may come too late for
+// anybody. A thread that cannot be had is an answer that does not come.
+std::shared_ptr<Pending> start_look_up(const NameToFind& name) {
+  auto pending = std::make_shared<Pending>();
+  try {
+    std::thread([pending, name] {
+      sigset_t all;
+      ::sigfillset(&all);
+      ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+      pending->result = ask_resolver(name);
+      pending->done.store(true, std::memory_order_release);
+    }).detach();
+  } catch (const std::system_error& problem) {
+    pending->result = no_answer(std::string("no thread to ask the resolver on: ") + problem.what());
+    pending->done.store(true, std::memory_order_release);
+  }
+  return pending;
 }
 
 constexpr auto look_every = std::chrono::milliseconds(20);
