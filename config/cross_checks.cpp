@@ -17,6 +17,12 @@ void check_quotas(Context& context, const Config& config) {
           mark, fmt::format(
                     "{}: this rate and burst{} are too far apart, too fast or too slow to be counted exactly",
                     limit.name.value, config.fleet.tasks > 1 ? ", shared among the fleet's tasks," : ""));
+    } else if (limit.rate && limit.on_status.distinct_path &&
+               !ratelimit::Limiter::representable(quota_of_a_path(limit, config.fleet))) {
+      context.error(
+          limit.rate->mark,
+          fmt::format("{}: this rate's period{} is too long for distinct paths to be counted exactly",
+                      limit.name.value, config.fleet.tasks > 1 ? ", shared among the fleet's tasks," : ""));
     }
     if (limit.ban && !ratelimit::Limiter::representable(quota_of_strikes(*limit.ban))) {
       context.error(

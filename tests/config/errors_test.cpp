@@ -130,6 +130,10 @@ const Case one_problem[] = {
     {"limits: [{name: a, rate: 5/s, key: []}]", "2:36: ", "key: global"},
     {"limits: [{name: a, rate: 5/s, per: host}]", "2:36: ", "write fleet, task"},
     {"limits: [{name: a, rate: 1/365d, burst: 1000000000}]", "2:41: ", "counted exactly"},
+    {"fleet: {tasks: 1000}\nlimits: [{name: a, rate: 100000/30d, burst: 5, on_status: {codes: 404, distinct: "
+     "path}}]",
+     "3:26: ",
+     "period, shared among the fleet's tasks, is too long for distinct paths to be counted exactly"},
     // Matches.
     {"exempt: [{}]", "2:10: ", "a match without any clause is every request"},
     {"limits: [{name: a, rate: 5/s, match: {paths: []}}]", "2:46: ", "would match nothing"},
