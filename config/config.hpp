@@ -175,6 +175,7 @@ struct Limit {
   std::optional<Located<Rate>> rate;
   std::optional<Located<std::uint64_t>> burst;  // absent: rate.count
   Duration delay{};
+  Mark delay_mark;  // nowhere when defaulted
   bool block = false;
   std::uint64_t in_flight = 0;
   OnStatus on_status;
@@ -184,6 +185,7 @@ struct Limit {
   RateLimitHeaders ratelimit_headers = RateLimitHeaders::refused;
   std::optional<Located<std::uint64_t>> capacity;
   bool per_task = false;
+  Mark per_mark;  // nowhere when defaulted
   Mark mark;
 };
 

@@ -97,6 +97,32 @@ void compare(const Config& config, const Judged& outer_limit, const Judged& inne
   }
 }
 
+// What is written and changes nothing, or not what it says.
+void check_effect(const Limit& limit, Diagnostics& diagnostics) {
+  const std::string& name = limit.name.value;
+  const bool strikes = limit.ban && limit.ban->after > 1;
+  if (limit.capacity && !limit.rate && !strikes) {
+    diagnostics.warning(
+        limit.capacity->mark,
+        fmt::format("limit {}: capacity has no effect here: only a rate, and a ban whose after "
+                    "is above 1, track clients",
+                    name));
+  }
+  if (limit.per_mark.line != 0 && !limit.rate) {
+    diagnostics.warning(
+        limit.per_mark,
+        fmt::format("limit {}: per has no effect here: only a rate is shared among the fleet's tasks", name));
+  }
+  if (limit.delay > Duration::zero() && !limit.on_status.codes.empty()) {
+    diagnostics.warning(
+        limit.delay_mark,
+        fmt::format("limit {}: delay holds nobody up to the rate beside on_status, which charges "
+                    "when the response is known: it only lets through more before the refusal; "
+                    "take it out, or raise burst",
+                    name));
+  }
+}
+
 }  // namespace
 
 void add_limit_warnings(const Config& config, Diagnostics& diagnostics) {
@@ -105,6 +131,7 @@ void add_limit_warnings(const Config& config, Diagnostics& diagnostics) {
   for (const Limit& limit : config.limits) limits.push_back({limit, MatchOrder(limit.match)});
   for (const Judged& judged : limits) {
     const Limit& limit = judged.limit;
+    check_effect(limit, diagnostics);
     const Text* part = chosen_by_client(config, limit);
     if (part == nullptr || !limit.rate) continue;
     const bool backed = std::any_of(limits.begin(), limits.end(), [&](const Judged& other) {

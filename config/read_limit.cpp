@@ -120,7 +120,7 @@ Limit read_limit(Context& context, const Tree& tree) {
   if (std::uint64_t burst = 0; reader.count("burst", burst, 1, most_at_once)) {
     limit.burst = Located<std::uint64_t>{burst, reader.value_mark("burst")};
   }
-  reader.duration("delay", limit.delay, 0s, 1h);
+  if (reader.duration("delay", limit.delay, 0s, 1h)) limit.delay_mark = reader.value_mark("delay");
   reader.flag("block", limit.block);
   reader.count("in_flight", limit.in_flight, 0, most_at_once);
   if (const Tree* on_status = reader.find("on_status")) {
@@ -141,7 +141,10 @@ Limit read_limit(Context& context, const Tree& tree) {
   if (std::uint64_t capacity = 0; reader.count("capacity", capacity, 1, most_at_once)) {
     limit.capacity = Located<std::uint64_t>{capacity, reader.value_mark("capacity")};
   }
-  if (const auto per = reader.word("per", {"fleet", "task"})) limit.per_task = *per == "task";
+  if (const auto per = reader.word("per", {"fleet", "task"})) {
+    limit.per_task = *per == "task";
+    limit.per_mark = reader.value_mark("per");
+  }
   reader.finish();
   check_limit(reader, limit);
   return limit;

@@ -53,11 +53,25 @@ TEST(Warnings, EachAtItsPlace) {
       {"limits: [{name: a, rate: 5/s, key: \"header:X-Key\"}]",
        "3:36: ", "the client chooses its header:X-Key"},
       {"limits: [{name: a, rate: 5/s, key: [client_ip, path]}]", "3:48: ", "the client chooses its path"},
+      {"limits: [{name: a, in_flight: 5, capacity: 100}]", "3:44: ", "limit a: capacity has no effect here"},
+      {"limits: [{name: a, block: true, ban: 1h, capacity: 100}]", "3:52: ", "capacity has no effect here"},
+      {"limits: [{name: a, in_flight: 5, per: task}]", "3:39: ", "limit a: per has no effect here"},
+      {"limits: [{name: a, block: true, per: fleet}]", "3:38: ", "limit a: per has no effect here"},
+      {"limits: [{name: a, rate: 5/s, on_status: 404, delay: 1s}]", "3:54: ", "delay holds nobody up"},
   };
   for (const auto& [yaml, place, says] : cases) {
     EXPECT_THAT(warnings(yaml),
                 ElementsAre(testing::AllOf(StartsWith(std::string(place)), HasSubstr(std::string(says)))))
         << yaml;
+  }
+}
+
+TEST(Warnings, WhatHasAnEffectIsFine) {
+  for (const std::string_view limit :
+       {"rate: 5/s, capacity: 100, per: task", "block: true, ban: {after: 2, for: 1h}, capacity: 100",
+        "in_flight: 5, ban: {after: 2, for: 1h}, capacity: 100", "rate: 5/s, in_flight: 5, per: task",
+        "rate: 5/s, on_status: 404, delay: 0s"}) {
+    EXPECT_THAT(warnings("limits: [{name: a, " + std::string(limit) + "}]"), IsEmpty()) << limit;
   }
 }
 
