@@ -204,7 +204,7 @@ struct Client {
   std::uint64_t max_headers = 100;
   std::uint64_t max_body_bytes = 100 * MiB;
   std::uint64_t max_connections = 65536;
-  Mark idle_timeout_mark, max_header_bytes_mark;
+  Mark idle_timeout_mark, max_header_bytes_mark, max_connections_mark;
 };
 
 // What the file does not say of a route is as at the top already.

@@ -204,17 +204,18 @@ std::string describe_limits(const Config& config, std::optional<std::uint64_t> c
   return out;
 }
 
-std::string describe_memory(const Config& config, std::uint64_t table_bytes) {
+std::string describe_memory(const Config& config, std::uint64_t table_bytes, std::uint64_t figures_bytes) {
   const auto mebibytes = [](std::uint64_t bytes) {
     return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / static_cast<double>(MiB));
   };
   const std::uint64_t buffers = config.buffer_total();
   return fmt::format(
       "memory: {} for the tables of limits, strikes and bans, taken at start (16 bytes for each of {} "
-      "clients a limit, unless it says otherwise); at most {} for buffers; {} in all. "
+      "clients a limit, unless it says otherwise); {} for the workers' counts of limits and top talkers; at "
+      "most {} for buffers; {} in all. "
       "Once the buffers are spent, each request in progress takes up to 64 KiB more\n",
-      mebibytes(table_bytes), config.table_capacity.value, mebibytes(buffers),
-      mebibytes(table_bytes + buffers));
+      mebibytes(table_bytes), config.table_capacity.value, mebibytes(figures_bytes), mebibytes(buffers),
+      mebibytes(table_bytes + figures_bytes + buffers));
 }
 
 }  // namespace sekisho::config

@@ -16,6 +16,6 @@ std::string describe_limits(const Config& config, std::optional<std::uint64_t> c
 
 // The memory taken at start and the most that buffers may take. `table_bytes`: of all tables of limits,
 // strikes and bans.
-std::string describe_memory(const Config& config, std::uint64_t table_bytes);
+std::string describe_memory(const Config& config, std::uint64_t table_bytes, std::uint64_t figures_bytes);
 
 }  // namespace sekisho::config

@@ -69,7 +69,8 @@ void read_client(Context& context, const Tree& tree, Client& client) {
   }
   reader.count("max_headers", client.max_headers, 1, 10'000);
   reader.size("max_body_bytes", client.max_body_bytes, 0);
-  reader.count("max_connections", client.max_connections, 1, 10'000'000);
+  if (reader.count("max_connections", client.max_connections, 1, 10'000'000))
+    client.max_connections_mark = reader.value_mark("max_connections");
   reader.finish();
 }
 

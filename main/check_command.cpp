@@ -11,9 +11,12 @@
 #include "proxy/name_lookup.hpp"
 #include "proxy/policy/engine.hpp"
 #include "proxy/policy/limit_states.hpp"
+#include "proxy/policy/memory_bound.hpp"
 #include "proxy/policy/range_age.hpp"
+#include "proxy/talkers.hpp"
 #include "proxy/task_count.hpp"
 #include "proxy/tls_contexts.hpp"
+#include "proxy/worker_count.hpp"
 
 namespace sekisho {
 
@@ -64,9 +67,16 @@ int check_command(const std::string& source, bool strict) {
     fmt::print(warning ? stderr : stdout, "{}\n", loaded.diagnostics.format(problem));
   }
   if (loaded.config) {
-    const std::uint64_t tables = policy::LimitStates::bytes_needed(*loaded.config);
+    const policy::MemoryNeed tables = policy::LimitStates::memory_needed(*loaded.config);
+    const unsigned workers =
+        loaded.config->workers != 0 ? loaded.config->workers : proxy::automatic_workers();
+    const std::uint64_t figures =
+        workers * proxy::Talkers::bytes + policy::LimitStates::bytes_of_counts(*loaded.config, workers);
     fmt::print(stdout, "{}{}", config::describe_limits(*loaded.config, tasks_now(loaded.config->fleet)),
-               config::describe_memory(*loaded.config, tables));
+               config::describe_memory(*loaded.config, tables.bytes, figures));
+    // No warning: where it is run may be larger than where it is checked.
+    if (const auto problem = policy::memory_problem(tables, policy::memory_bound()))
+      fmt::print(stdout, "run would refuse it on this machine: {}\n", *problem);
   }
   std::fflush(stdout);
   const bool refused = !loaded.config || (strict && loaded.diagnostics.has_warnings());

@@ -214,7 +214,7 @@ class Control : public AdminBackend {
       log_event(
           LogLevel::error, "fleet",
           fmt::format("limit {} keeps the share it had: that of {} tasks is out of the range that it can "
-                      "count exactly",
+                      "count exactly, or there is no memory for the table that it takes",
                       limit, tasks),
           {{"limit", limit}, {"tasks", tasks}});
     }

@@ -21,6 +21,9 @@ class Talkers {
   // Paths are told apart by so many bytes (policy::Admission::path is not longer).
   static constexpr std::size_t longest_path = 128;
 
+  // What one takes, rounded up.
+  static constexpr std::size_t bytes = std::size_t{1} << 20;
+
   explicit Talkers(ratelimit::Instant now);
 
   // One request that is over. The client is that of its prefix; an empty path is not known.

@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <new>
 #include <optional>
 #include <span>
 
 #include "proxy/policy/fnv.hpp"
-#include "proxy/policy/memory_bound.hpp"
 
 namespace sekisho::policy {
 namespace {
@@ -55,6 +55,50 @@ std::shared_ptr<LimitState> make_state(const config::Limit& limit, std::string r
   return state;
 }
 
+// Adds up what is to be taken, by the setting that each part of it is for.
+class MemorySum {
+ public:
+  explicit MemorySum(const config::Config& config) : config_(config) {}
+
+  void add(const config::Limit& limit, const TableChange& change) {
+    if (limit.capacity) {
+      add(fmt::format("the capacity of limit {}", limit.name.value), limit.capacity->mark,
+          change.bytes_for_clients());
+    } else {
+      add_clients(change.bytes_for_clients());
+    }
+    add("client.max_connections", config_.client.max_connections_mark, change.bytes_for_exchanges());
+  }
+  void add_clients(std::uint64_t bytes) { add("table.capacity", config_.table_capacity.mark, bytes); }
+
+  MemoryNeed sum() const {
+    MemoryNeed need;
+    for (const auto& [setting, part] : parts_) {
+      need.bytes += part.bytes;
+      if (part.bytes <= need.largest_bytes) continue;
+      need.largest = setting;
+      need.largest_bytes = part.bytes;
+      need.mark = part.mark;
+    }
+    return need;
+  }
+
+ private:
+  struct Part {
+    config::Mark mark;
+    std::uint64_t bytes = 0;
+  };
+
+  void add(const std::string& setting, config::Mark mark, std::uint64_t bytes) {
+    Part& part = parts_[setting];
+    part.mark = mark;
+    part.bytes += bytes;
+  }
+
+  const config::Config& config_;
+  std::map<std::string, Part> parts_;
+};
+
 // Says so where a quota cannot be enforced.
 void check_quota(const std::optional<Quota>& quota, config::Mark mark, std::string_view limit,
                  std::string_view what, config::Diagnostics& diagnostics) {
@@ -72,19 +116,6 @@ void check_quotas(const config::Limit& limit, const TableNeeds& needs, config::D
               diagnostics);
 }
 
-// False where the table keeps the quota it had.
-bool take_share(const std::shared_ptr<Limiter>& table, const std::optional<Quota>& quota,
-                ratelimit::Instant now) {
-  if (!table || !quota || table->quota() == *quota) return true;
-  if (!Limiter::representable(*quota)) return false;
-  try {
-    table->rescale(*quota, now);
-  } catch (const std::bad_alloc&) {
-    return false;
-  }
-  return true;
-}
-
 // Of those before: the limit of that name, whatever its key.
 const LimitState* namesake(const LimitSet& set, std::string_view name) {
   for (const auto& state : set.limits) {
@@ -100,7 +131,8 @@ ClientPrefixes client_prefixes(const config::Config& config) {
   return {ip.prefix_ipv4, ip.prefix_ipv6, ip.network_ipv4, ip.network_ipv6};
 }
 
-LimitStates::LimitStates(ratelimit::Secret secret, unsigned workers) : workers_(workers) {
+LimitStates::LimitStates(ratelimit::Secret secret, unsigned workers, MemoryLook look)
+    : workers_(workers), look_at_memory_(look) {
   current_.hasher = ratelimit::KeyHasher(secret);
 }
 
@@ -131,7 +163,7 @@ LimitSet LimitStates::prepare(const config::Config& config, ratelimit::Instant n
   set.changes = std::make_shared<LimitChanges>();
 
   const std::size_t before = diagnostics.all().size();
-  std::uint64_t needed = 0;
+  MemorySum sum(config);
   for (const config::Limit& limit : config.limits) {
     auto state = make_state(limit, recipe_text(limit, config), workers_);
     const LimitState* old = namesake(current_, limit.name.value);
@@ -143,17 +175,17 @@ LimitSet LimitStates::prepare(const config::Config& config, ratelimit::Instant n
     check_quotas(limit, needs, diagnostics);
     const bool same = old != nullptr && old->key_recipe == state->key_recipe;
     set.changes->tables.emplace_back(needs, same ? LimitTables(*old) : LimitTables());
-    needed += set.changes->tables.back().bytes();
+    sum.add(limit, set.changes->tables.back());
     set.limits.push_back(std::move(state));
   }
   // A file without bans has a small table, for they are looked up all the same; one that was made stays.
   const bool banning = has_bans(config);
   const std::uint64_t for_bans = banning ? config.table_capacity.value : idle_bans_capacity;
   const bool new_bans = !set.bans || (banning && set.bans->capacity() != for_bans);
-  if (new_bans) needed += ratelimit::Bans::bytes_for(for_bans);
+  if (new_bans) sum.add_clients(ratelimit::Bans::bytes_for(for_bans));
 
-  if (const auto problem = memory_problem(needed, memory_bound()))
-    diagnostics.error(config.table_capacity.mark, *problem);
+  const MemoryNeed need = sum.sum();
+  if (const auto problem = memory_problem(need, look_at_memory_())) diagnostics.error(need.mark, *problem);
   const auto found = std::span(diagnostics.all()).subspan(before);
   if (std::ranges::any_of(
           found, [](const config::Diagnostic& item) { return item.severity == config::Severity::error; })) {
@@ -173,10 +205,9 @@ LimitSet LimitStates::prepare(const config::Config& config, ratelimit::Instant n
       set.bans = std::make_shared<ratelimit::Bans>(for_bans, now);
     }
   } catch (const std::bad_alloc&) {
-    diagnostics.error(
-        config.table_capacity.mark,
-        fmt::format("the system refuses the {} that the limits' tables need: lower table.capacity",
-                    format_bytes(needed)));
+    diagnostics.error(need.mark,
+                      fmt::format("the system refuses the {} that the limits' tables need: lower {}",
+                                  format_bytes(need.bytes), need.largest));
     set.limits.clear();
   }
   return set;
@@ -209,12 +240,30 @@ std::vector<std::string> LimitStates::share_among(std::uint64_t tasks, const con
   return unchanged;
 }
 
-std::uint64_t LimitStates::bytes_needed(const config::Config& config) {
-  std::uint64_t bytes =
-      ratelimit::Bans::bytes_for(has_bans(config) ? config.table_capacity.value : idle_bans_capacity);
+bool LimitStates::take_share(const std::shared_ptr<Limiter>& table, const std::optional<Quota>& quota,
+                             ratelimit::Instant now) const {
+  if (!table || !quota || table->quota() == *quota) return true;
+  if (!Limiter::representable(*quota)) return false;
+  if (table->needs_room(*quota, table->capacity())) {
+    MemoryNeed need;
+    need.bytes = Limiter::bytes_for(table->capacity());
+    if (memory_problem(need, look_at_memory_())) return false;
+  }
+  try {
+    table->rescale(*quota, now);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  return true;
+}
+
+MemoryNeed LimitStates::memory_needed(const config::Config& config) {
+  MemorySum sum(config);
+  sum.add_clients(
+      ratelimit::Bans::bytes_for(has_bans(config) ? config.table_capacity.value : idle_bans_capacity));
   for (const config::Limit& limit : config.limits)
-    bytes += TableChange(TableNeeds(limit, config, config.fleet), {}).bytes();
-  return bytes;
+    sum.add(limit, TableChange(TableNeeds(limit, config, config.fleet), {}));
+  return sum.sum();
 }
 
 void LimitStates::sweep(ratelimit::Instant now, ratelimit::Instant quiet) {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "config/diagnostics.hpp"
 #include "proxy/policy/key_recipe.hpp"
 #include "proxy/policy/limit_tables.hpp"
+#include "proxy/policy/memory_bound.hpp"
 #include "ratelimit/bans.hpp"
 #include "ratelimit/key.hpp"
 #include "ratelimit/recent_keys.hpp"
@@ -58,7 +60,9 @@ struct LimitSet {
 // Owns the current states and makes the next ones. Used by the control thread alone.
 class LimitStates {
  public:
-  LimitStates(ratelimit::Secret secret, unsigned workers);
+  using MemoryLook = std::optional<MemoryBound> (*)();
+
+  LimitStates(ratelimit::Secret secret, unsigned workers, MemoryLook look = present_memory_bound);
 
   // States to check a file by, or to explain a request: whole but for their tables, which are of the least
   // size.
@@ -76,24 +80,32 @@ class LimitStates {
   std::uint64_t tasks() const { return tasks_; }
   // From `now` on each limit of `config`, the current one, enforces its share among so many tasks; every
   // client keeps its tokens. The names of those that keep the quota they had, since the new one is out of the
-  // range that they can count exactly.
+  // range that they can count exactly, or takes another table that there is no memory for.
   std::vector<std::string> share_among(std::uint64_t tasks, const config::Config& config,
                                        ratelimit::Instant now);
 
   const LimitSet& current() const { return current_; }
-  // Bytes that the tables of `config` take in all.
-  static std::uint64_t bytes_needed(const config::Config& config);
+  // What the tables of `config` take in all.
+  static MemoryNeed memory_needed(const config::Config& config);
+  // Bytes of what is kept for each limit and worker beside the tables.
+  static std::uint64_t bytes_of_counts(const config::Config& config, unsigned workers) {
+    return sizeof(LimitCounts) * config.limits.size() * workers;
+  }
 
   // Sweeps every table in turn; once a minute at the least. `quiet`: every worker was between two turns of
   // its loop at some moment no earlier than this.
   void sweep(ratelimit::Instant now, ratelimit::Instant quiet);
 
  private:
+  // False where the table keeps the quota it had.
+  bool take_share(const std::shared_ptr<ratelimit::Limiter>& table,
+                  const std::optional<ratelimit::Quota>& quota, ratelimit::Instant now) const;
   // As written, or with the number counted last where a name is.
   config::Fleet in_force(const config::Fleet& fleet) const;
 
   LimitSet current_;
   unsigned workers_;
+  MemoryLook look_at_memory_;
   std::uint64_t tasks_ = 1;
 };
 

@@ -30,7 +30,7 @@ TableNeeds::TableNeeds(const config::Limit& limit, const config::Config& config,
   if (limit.in_flight > 0) exchanges = config.client.max_connections;
 }
 
-std::uint64_t TableChange::bytes() const {
+std::uint64_t TableChange::bytes_for_clients() const {
   std::uint64_t bytes = 0;
   for (const Part& part : parts) {
     const std::optional<ratelimit::Quota>& quota = needs_.*part.needed;
@@ -38,9 +38,12 @@ std::uint64_t TableChange::bytes() const {
     const std::shared_ptr<Limiter>& old = old_.*part.table;
     if (!old || old->needs_room(*quota, needs_.capacity)) bytes += Limiter::bytes_for(needs_.capacity);
   }
-  if (needs_.exchanges > 0 && (!old_.in_flight || old_.in_flight->capacity() != needs_.exchanges))
-    bytes += InFlight::bytes_for(needs_.exchanges);
   return bytes;
+}
+
+std::uint64_t TableChange::bytes_for_exchanges() const {
+  const bool same = old_.in_flight && old_.in_flight->capacity() == needs_.exchanges;
+  return needs_.exchanges == 0 || same ? 0 : InFlight::bytes_for(needs_.exchanges);
 }
 
 void TableChange::take(ratelimit::Instant now) {

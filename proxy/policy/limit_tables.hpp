@@ -45,8 +45,9 @@ class TableChange {
   // `old`: of the limit of the same name and key before; empty where there was none.
   TableChange(const TableNeeds& needs, const LimitTables& old) : needs_(needs), old_(old) {}
 
-  // Memory that is to be taken beside what is there.
-  std::uint64_t bytes() const;
+  // Memory that is to be taken beside what is there: for the clients, and for the exchanges in progress.
+  std::uint64_t bytes_for_clients() const;
+  std::uint64_t bytes_for_exchanges() const;
   // Takes it, and changes nothing that is in use. Throws std::bad_alloc.
   void take(ratelimit::Instant now);
   const LimitTables& tables() const { return tables_; }

@@ -97,11 +97,15 @@ std::optional<MemoryBound> memory_bound(const fs::path& root) {
   return bound;
 }
 
-std::optional<std::string> memory_problem(std::uint64_t needed, const std::optional<MemoryBound>& bound) {
-  if (!bound || needed <= bound->left) return std::nullopt;
-  return fmt::format("the limits' tables need {}, but of {} ({}) only {} are left: lower table.capacity",
-                     format_bytes(needed), format_bytes(bound->limit), bound->source,
-                     format_bytes(bound->left));
+std::optional<MemoryBound> present_memory_bound() {
+  return memory_bound();
+}
+
+std::optional<std::string> memory_problem(const MemoryNeed& need, const std::optional<MemoryBound>& bound) {
+  if (!bound || need.bytes <= bound->left) return std::nullopt;
+  return fmt::format("the limits' tables need {}, but of {} ({}) only {} are left: lower {}, which takes {}",
+                     format_bytes(need.bytes), format_bytes(bound->limit), bound->source,
+                     format_bytes(bound->left), need.largest, format_bytes(need.largest_bytes));
 }
 
 std::string format_bytes(std::uint64_t bytes) {

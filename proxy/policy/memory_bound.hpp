@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 
+#include "config/mark.hpp"
+
 namespace sekisho::policy {
 
 struct MemoryBound {
@@ -20,8 +22,19 @@ struct MemoryBound {
 // tests.
 std::optional<MemoryBound> memory_bound(const std::filesystem::path& root = "/");
 
-// The message for `needed` more bytes that do not fit; nullopt where they do.
-std::optional<std::string> memory_problem(std::uint64_t needed, const std::optional<MemoryBound>& bound);
+// That of the system as it stands.
+std::optional<MemoryBound> present_memory_bound();
+
+// What somebody wants to take, and the setting that most of it is for.
+struct MemoryNeed {
+  std::uint64_t bytes = 0;
+  std::string largest;  // "table.capacity"
+  std::uint64_t largest_bytes = 0;
+  config::Mark mark;  // where the setting is written; nowhere when defaulted
+};
+
+// The message for what does not fit beside what is there; nullopt where it does.
+std::optional<std::string> memory_problem(const MemoryNeed& need, const std::optional<MemoryBound>& bound);
 
 // "4.2 MiB"
 std::string format_bytes(std::uint64_t bytes);

@@ -78,6 +78,27 @@ TEST(CheckCommand, WarningsCountOnlyWhenStrict) {
   EXPECT_EQ(check(quiet, true).status, 0);
 }
 
+TEST(CheckCommand, SaysWhatDoesNotFitInTheMemoryHere) {
+  std::string limits = "table: {capacity: 1000}\nlimits:\n";
+  for (int i = 0; i < 900; ++i) {
+    const std::string number = std::to_string(i);
+    limits +=
+        "- {name: l" + number + ", match: {paths: /" + number + "}, rate: 5/min, capacity: 900000000}\n";
+  }
+  limits += "- {name: most, match: {paths: /m}, rate: 5/min, capacity: 1000000000}\n";
+  const Checked run = check(std::string(quiet) + limits);
+  EXPECT_EQ(run.status, 0);
+  EXPECT_THAT(run.out,
+              testing::ContainsRegex("run would refuse it on this machine: the limits' tables need .* "
+                                     "lower the capacity of limit most, which takes"));
+  EXPECT_EQ(check(std::string(quiet) + limits, true).status, 0) << "another machine may have it";
+}
+
+TEST(CheckCommand, TheSumHasWhatEachWorkerKeeps) {
+  const std::string limits = "workers: 4\nlimits: [{name: a, rate: 5/min, capacity: 100}]\n";
+  EXPECT_THAT(check(std::string(quiet) + limits).out, HasSubstr("; 4.0 MiB for the workers' counts"));
+}
+
 TEST(CheckCommand, AnEmptyKeyIsOneProblem) {
   const Checked run = check(std::string(quiet) + "limits: [{name: a, rate: 5/s, key: []}]\n");
   EXPECT_EQ(run.status, 1);

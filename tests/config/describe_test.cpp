@@ -128,9 +128,10 @@ TEST(Describe, KeysAndShadow) {
 
 TEST(Describe, Memory) {
   const Loaded loaded = load_below_upstream("shadow: false");
-  EXPECT_THAT(describe_memory(*loaded.config, 8 * MiB),
-              testing::AllOf(HasSubstr("8.0 MiB for the tables"), HasSubstr("128.0 MiB for buffers"),
-                             HasSubstr("136.0 MiB in all"), HasSubstr("up to 64 KiB more")));
+  EXPECT_THAT(describe_memory(*loaded.config, 8 * MiB, 2 * MiB),
+              testing::AllOf(HasSubstr("8.0 MiB for the tables"),
+                             HasSubstr("2.0 MiB for the workers' counts"), HasSubstr("128.0 MiB for buffers"),
+                             HasSubstr("138.0 MiB in all"), HasSubstr("up to 64 KiB more")));
 }
 
 TEST(Describe, WhatWaitsIsCountedOrIsInProgress) {

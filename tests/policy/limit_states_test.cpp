@@ -292,22 +292,57 @@ TEST(LimitStates, AShareThatCannotBeCountedLeavesTheOneBefore) {
   EXPECT_EQ(gate.passed("/", 20), 5);
 }
 
+TEST(LimitStates, AShareThatThereIsNoMemoryForLeavesTheOneBefore) {
+  static std::uint64_t left;
+  left = 1 << 30;
+  // A thousandth of so high a rate is counted in finer units, by another table.
+  Gate gate(std::string(counted_fleet) + "limits: [{name: l, rate: 1000000/s, burst: 20}]", [] {
+    return std::optional(MemoryBound{1 << 30, left, "the test"});
+  });
+  left = 1000;
+  EXPECT_EQ(gate.share_among(1000), std::vector<std::string>{"l"});
+  EXPECT_EQ(gate.passed("/", 50), 20);
+  left = 1 << 30;
+  EXPECT_EQ(gate.share_among(1000), std::vector<std::string>());
+  gate.wait(minutes(1));
+  EXPECT_EQ(gate.passed("/", 50), 5);
+}
+
 TEST(LimitStates, TooGreatATableIsRefusedBeforeItIsTaken) {
   const auto config = load_config(
       "limits: [{name: l, rate: 1/s, capacity: 1000000000}, {name: m, rate: 1/s, capacity: 1000000000}]");
   ASSERT_NE(config, nullptr);
-  EXPECT_GE(LimitStates::bytes_needed(*config), 32'000'000'000u);
+  EXPECT_GE(LimitStates::memory_needed(*config).bytes, 32'000'000'000u);
+}
+
+TEST(LimitStates, TheSettingThatTakesMostIsNamed) {
+  const auto largest = [](const std::string& yaml) {
+    const MemoryNeed need = LimitStates::memory_needed(*load_config(yaml));
+    return std::to_string(need.mark.line) + ":" + std::to_string(need.mark.column) + " " + need.largest;
+  };
+  EXPECT_EQ(
+      largest(
+          "table: {capacity: 1000}\nlimits: [{name: l, rate: 1/s}, {name: m, rate: 1/s, capacity: 9000}]"),
+      "3:63 the capacity of limit m");
+  EXPECT_EQ(
+      largest("table: {capacity: 8000}\nlimits: [{name: l, rate: 1/s}, {name: m, rate: 1/s, capacity: 9000}, "
+              "{name: n, rate: 1/s}]"),
+      "2:19 table.capacity");
+  EXPECT_EQ(largest("client: {max_connections: 9000}\ntable: {capacity: 1000}\n"
+                    "limits: [{name: l, rate: 1/s, in_flight: 2}]"),
+            "2:27 client.max_connections");
+  EXPECT_EQ(largest("limits: [{name: l, rate: 1/s}]"), "0:0 table.capacity");
 }
 
 TEST(LimitStates, BytesNeeded) {
   const auto none = load_config("limits: []");
   const auto one = load_config("limits: [{name: l, rate: 1/s, capacity: 100000}]");
   const auto block = load_config("limits: [{name: l, block: true}]");
-  EXPECT_EQ(LimitStates::bytes_needed(*none), LimitStates::bytes_needed(*block));
-  EXPECT_GE(LimitStates::bytes_needed(*one) - LimitStates::bytes_needed(*none), 1'600'000u);
+  EXPECT_EQ(LimitStates::memory_needed(*none).bytes, LimitStates::memory_needed(*block).bytes);
+  EXPECT_GE(LimitStates::memory_needed(*one).bytes - LimitStates::memory_needed(*none).bytes, 1'600'000u);
   const auto strikes =
       load_config("limits: [{name: l, rate: 1/s, capacity: 100000, ban: {after: 2, for: 1h}}]");
-  EXPECT_GE(LimitStates::bytes_needed(*strikes) - LimitStates::bytes_needed(*one), 1'600'000u);
+  EXPECT_GE(LimitStates::memory_needed(*strikes).bytes - LimitStates::memory_needed(*one).bytes, 1'600'000u);
 }
 
 TEST(LimitStates, EvictionsOfStrikesAndPathsAreCounted) {

@@ -99,12 +99,13 @@ TEST_F(MemoryBoundTest, SaysWhatDoesNotFit) {
   write("sys/fs/cgroup/memory.max", "2097152\n");
   write("sys/fs/cgroup/memory.current", "1048576\n");
   const auto bound = memory_bound(root_);
-  EXPECT_EQ(memory_problem(mib, bound), std::nullopt);
-  const auto problem = memory_problem(mib + 1, bound);
+  EXPECT_EQ(memory_problem({mib, "table.capacity", mib, {}}, bound), std::nullopt);
+  const auto problem = memory_problem({mib + 1, "the capacity of limit l", mib, {}}, bound);
   ASSERT_TRUE(problem.has_value());
   EXPECT_THAT(*problem, testing::HasSubstr("2.0 MiB"));
   EXPECT_THAT(*problem, testing::HasSubstr("memory.max"));
-  EXPECT_EQ(memory_problem(~std::uint64_t{0}, std::nullopt), std::nullopt);
+  EXPECT_THAT(*problem, testing::HasSubstr("lower the capacity of limit l, which takes 1.0 MiB"));
+  EXPECT_EQ(memory_problem({~std::uint64_t{0}, "", 0, {}}, std::nullopt), std::nullopt);
 }
 
 TEST(FormatBytes, Units) {

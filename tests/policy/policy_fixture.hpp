@@ -69,7 +69,8 @@ inline std::string errors_of(const config::Diagnostics& diagnostics) {
 // One proxy with one worker, whose clock stands until the test moves it.
 class Gate {
  public:
-  explicit Gate(const std::string& yaml) : states_(ratelimit::Secret{1, 2}, 2) {
+  explicit Gate(const std::string& yaml, LimitStates::MemoryLook look = present_memory_bound)
+      : states_(ratelimit::Secret{1, 2}, 2, look) {
     const std::string problems = reload(yaml);
     EXPECT_EQ(problems, "");
   }
