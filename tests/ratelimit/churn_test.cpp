@@ -113,7 +113,9 @@ TEST(Churn, TenMillionClientsAMinuteForgetsNoDebtAtTheStatedCapacity) {
   }
   EXPECT_EQ(limiter.stats().evictions, 0U);
   EXPECT_EQ(forgotten, 0U);
-  EXPECT_LT(resident_bytes(), resident + (std::size_t{1} << 20));
+  if (!test::sanitized) {  // whose shadow grows
+    EXPECT_LT(resident_bytes(), resident + (std::size_t{1} << 20));
+  }
   EXPECT_LE(Limiter::bytes_for(capacity), 16 * capacity + 64);
 }
 
