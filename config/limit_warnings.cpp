@@ -116,9 +116,8 @@ void check_effect(const Limit& limit, Diagnostics& diagnostics) {
   if (limit.delay > Duration::zero() && !limit.on_status.codes.empty()) {
     diagnostics.warning(
         limit.delay_mark,
-        fmt::format("limit {}: delay holds nobody up to the rate beside on_status, which charges "
-                    "when the response is known: it only lets through more before the refusal; "
-                    "take it out, or raise burst",
+        fmt::format("limit {}: beside on_status, which charges when the response is known, delay holds "
+                    "back by what a client owed before, whatever the request's own response will be",
                     name));
   }
 }

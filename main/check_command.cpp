@@ -76,7 +76,7 @@ int check_command(const std::string& source, bool strict) {
                config::describe_memory(*loaded.config, tables.bytes, figures));
     // No warning: where it is run may be larger than where it is checked.
     if (const auto problem = policy::memory_problem(tables, policy::memory_bound()))
-      fmt::print(stdout, "run would refuse it on this machine: {}\n", *problem);
+      fmt::print(stdout, "beside what runs here now it would be refused: {}\n", *problem);
   }
   std::fflush(stdout);
   const bool refused = !loaded.config || (strict && loaded.diagnostics.has_warnings());

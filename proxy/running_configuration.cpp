@@ -57,6 +57,7 @@ bool RunningConfiguration::reload(Server& server, AccessLog& access_log, HealthC
   ReadConfiguration read;
   std::string problems;
   std::optional<ListenerChange> listeners;
+  bool taken = false;
   // Whatever goes wrong here, the old configuration serves on.
   try {
     read = read_configuration(source_, descriptors_, config_.get());
@@ -67,6 +68,7 @@ bool RunningConfiguration::reload(Server& server, AccessLog& access_log, HealthC
       access_log.configure(prepared.config->log);
       listen(*listeners, access_log);  // the last thing that can fail
       take(std::move(prepared));
+      taken = true;
     }
   } catch (const ListenProblem& problem) {
     read.diagnostics.error(problem.mark(), problem.what());
@@ -76,7 +78,8 @@ bool RunningConfiguration::reload(Server& server, AccessLog& access_log, HealthC
     problems = problem.what();
   }
   if (problems.empty()) problems = read.errors();
-  if (!problems.empty()) {
+  if (!taken) {
+    if (problems.empty()) problems = "it could not be prepared";
     note(false, problems);
     log_event(LogLevel::error, "reload", "the configuration was refused, the old one stays: " + problems,
               {{"result", "failure"}});

@@ -150,10 +150,11 @@ class Bans::Impl {
       if (bans == tables_.all().front()) held_by_oldest = held - before;
     }
     settle(now);
+    std::vector<std::unique_ptr<BanTable>> unread;  // freed when the mutex is not held: that takes its time
     const std::lock_guard lock(mutex_);
     if (unlisted_ > 0) unlisted_ = held > list_.running() ? held - list_.running() : 0;
     // New bans are set in the present table alone, so what the oldest was found not to hold it never will.
-    tables_.sweep(now, quiet, [&](BanTable&) { return held_by_oldest == 0; });
+    unread = tables_.sweep(now, quiet, [&](BanTable&) { return held_by_oldest == 0; });
   }
 
   std::uint64_t active(std::string_view limit, Instant now) const {

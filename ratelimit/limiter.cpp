@@ -117,10 +117,15 @@ class Limiter::Impl {
                                 Carried{*terms.table});
   }
 
+  // In the older tables too: once what is idle in the present one is swept away, they would be asked again.
   void forgive(Key key, Instant now) {
+    const auto& line = tables_.all();
+    for (std::size_t i = 0; i + 1 < line.size(); ++i) {
+      const std::uint64_t read_at = line[i + 1]->before_stamp;
+      line[i]->buckets.refund(key, read_at, Gcra::stale, read_at);
+    }
     const Terms& terms = this->terms();
-    terms.table->buckets.refund(key, stamp(terms, now), Gcra::stale, oldest(terms, now),
-                                Carried{*terms.table});
+    terms.table->buckets.refund(key, stamp(terms, now), Gcra::stale, oldest(terms, now));
   }
 
   void prefetch(Key key) const { terms().table->buckets.prefetch(key); }
@@ -204,13 +209,16 @@ class Limiter::Impl {
     terms_.store(history_.back().get(), std::memory_order_release);
   }
 
+  // The terms are made first: with the one and not the other, a sweep would read the new table by the old
+  // clock.
   void go_over(std::unique_ptr<BucketTable> next, const Quota& quota, Instant now) {
     const VirtualClock clock(quota, next->fraction_bits, now);
     next->since = now;
     next->stamp = static_cast<std::uint64_t>(clock.at(now));
     next->before_stamp = stamp(terms(), now);
+    history_.push_back(std::make_unique<const Terms>(quota, clock, *next));
     tables_.adopt(std::move(next));
-    adopt(quota, clock);
+    terms_.store(history_.back().get(), std::memory_order_release);
   }
 
   // Whether a word of the oldest table is a debt at `at`, a stamp of the present clock.

@@ -48,7 +48,8 @@ class Limiter {
   void overdraw(Key key, Instant now);
   // Gives back a charge made at `charged_at`; never leaves the bucket better off than without it (T5).
   void refund(Key key, Instant charged_at, Instant now);
-  // The bucket owes nothing any more.
+  // The bucket owes nothing any more, in tables from before a rescale() neither. One caller at a time, and
+  // not beside rescale() or sweep().
   void forgive(Key key, Instant now);
   // Asks the processor for the key's two lines.
   void prefetch(Key key) const;

@@ -35,21 +35,27 @@ class Succession {
   const std::vector<std::unique_ptr<T>>& all() const { return objects_; }
 
   // Takes the oldest one out of the line, if no thread can be writing to any but the present one and
-  // done(oldest) says that nothing in it is needed; frees what an earlier call took out. `quiet`: every
-  // thread that reads was between two turns at some moment no earlier than this.
+  // done(oldest) says that nothing in it is needed; gives what an earlier call took out, to be freed.
+  // `quiet`: every thread that reads was between two turns at some moment no earlier than this.
   template <class Done>
-  void sweep(Instant now, Instant quiet, Done&& done) {
-    std::erase_if(removed_, [&](const Removed& removed) { return removed.since && *removed.since < quiet; });
+  std::vector<std::unique_ptr<T>> sweep(Instant now, Instant quiet, Done&& done) {
+    std::vector<std::unique_ptr<T>> unread;
+    std::erase_if(removed_, [&](Removed& removed) {
+      if (!removed.since || *removed.since >= quiet) return false;
+      unread.push_back(std::move(removed.object));
+      return true;
+    });
     for (Removed& removed : removed_) {
       if (!removed.since) removed.since = now;
     }
-    if (objects_.size() < 2) return;
+    if (objects_.size() < 2) return unread;
     const bool frozen = frozen_ && *frozen_ < quiet;
     if (!frozen_) frozen_ = now;
-    if (!frozen || !done(*objects_.front())) return;
+    if (!frozen || !done(*objects_.front())) return unread;
     objects_[1]->before.store(nullptr, std::memory_order_release);
     removed_.push_back({std::move(objects_.front()), std::nullopt});
     objects_.erase(objects_.begin());
+    return unread;
   }
 
  private:

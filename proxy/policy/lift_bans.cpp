@@ -25,7 +25,8 @@ struct Named {
 // "[2001:DB8::1]" and "2001:DB8:0::/64" are 2001:db8::1 and 2001:db8::/64.
 Named read_name(std::string_view text) {
   std::string bare(text);
-  if (const std::size_t end = bare.find(']'); bare.starts_with('[') && end != std::string::npos)
+  const std::size_t end = bare.find(']');
+  if (bare.starts_with('[') && end != std::string::npos && (end + 1 == bare.size() || bare[end + 1] == '/'))
     bare.erase(end, 1).erase(0, 1);
   const auto network = config::Network::parse(bare);
   if (!network) return {std::string(text), std::nullopt, false};

@@ -116,6 +116,18 @@ void check_quotas(const config::Limit& limit, const TableNeeds& needs, config::D
               diagnostics);
 }
 
+// False where the system refuses the memory, and the table keeps the quota it had.
+bool take_share(const std::shared_ptr<Limiter>& table, const std::optional<Quota>& quota,
+                ratelimit::Instant now) {
+  if (!table || !quota || table->quota() == *quota) return true;
+  try {
+    table->rescale(*quota, now);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  return true;
+}
+
 // Of those before: the limit of that name, whatever its key.
 const LimitState* namesake(const LimitSet& set, std::string_view name) {
   for (const auto& state : set.limits) {
@@ -214,12 +226,14 @@ LimitSet LimitStates::prepare(const config::Config& config, ratelimit::Instant n
 }
 
 void LimitStates::commit(const config::Config& config, LimitSet set, ratelimit::Instant now) {
+  auto banning = banning_limits(config);
+  const std::uint64_t tasks = in_force(config.fleet).tasks;
   for (TableChange& change : set.changes->tables) change.apply(now);
   if (set.changes->bans) set.bans->resize(std::move(set.changes->bans));
   *set.changes = {};  // the engines have it too
   current_ = std::move(set);
-  current_.bans->enforce(banning_limits(config));
-  tasks_ = in_force(config.fleet).tasks;
+  current_.bans->enforce(std::move(banning));
+  tasks_ = tasks;
 }
 
 config::Fleet LimitStates::in_force(const config::Fleet& fleet) const {
@@ -233,28 +247,20 @@ std::vector<std::string> LimitStates::share_among(std::uint64_t tasks, const con
   for (std::size_t i = 0; i < current_.limits.size(); ++i) {
     const LimitState& state = *current_.limits[i];
     const TableNeeds needs(config.limits[i], config, {tasks, {}});
-    const bool shared =
-        take_share(state.limiter, needs.rate, now) && take_share(state.paths, needs.path, now);
-    if (!shared) unchanged.push_back(state.name);
+    const bool fits = can_share(state.limiter, needs.rate) && can_share(state.paths, needs.path);
+    if (!fits || !take_share(state.limiter, needs.rate, now) || !take_share(state.paths, needs.path, now))
+      unchanged.push_back(state.name);
   }
   return unchanged;
 }
 
-bool LimitStates::take_share(const std::shared_ptr<Limiter>& table, const std::optional<Quota>& quota,
-                             ratelimit::Instant now) const {
-  if (!table || !quota || table->quota() == *quota) return true;
+bool LimitStates::can_share(const std::shared_ptr<Limiter>& table, const std::optional<Quota>& quota) const {
+  if (!table || !quota) return true;
   if (!Limiter::representable(*quota)) return false;
-  if (table->needs_room(*quota, table->capacity())) {
-    MemoryNeed need;
-    need.bytes = Limiter::bytes_for(table->capacity());
-    if (memory_problem(need, look_at_memory_())) return false;
-  }
-  try {
-    table->rescale(*quota, now);
-  } catch (const std::bad_alloc&) {
-    return false;
-  }
-  return true;
+  if (!table->needs_room(*quota, table->capacity())) return true;
+  MemoryNeed need;
+  need.bytes = Limiter::bytes_for(table->capacity());
+  return !memory_problem(need, look_at_memory_());
 }
 
 MemoryNeed LimitStates::memory_needed(const config::Config& config) {

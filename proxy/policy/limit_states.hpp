@@ -97,9 +97,9 @@ class LimitStates {
   void sweep(ratelimit::Instant now, ratelimit::Instant quiet);
 
  private:
-  // False where the table keeps the quota it had.
-  bool take_share(const std::shared_ptr<ratelimit::Limiter>& table,
-                  const std::optional<ratelimit::Quota>& quota, ratelimit::Instant now) const;
+  // Whether the table can count the quota exactly, and has the memory where that takes another table.
+  bool can_share(const std::shared_ptr<ratelimit::Limiter>& table,
+                 const std::optional<ratelimit::Quota>& quota) const;
   // As written, or with the number counted last where a name is.
   config::Fleet in_force(const config::Fleet& fleet) const;
 

@@ -88,9 +88,9 @@ TEST(CheckCommand, SaysWhatDoesNotFitInTheMemoryHere) {
   limits += "- {name: most, match: {paths: /m}, rate: 5/min, capacity: 1000000000}\n";
   const Checked run = check(std::string(quiet) + limits);
   EXPECT_EQ(run.status, 0);
-  EXPECT_THAT(run.out,
-              testing::ContainsRegex("run would refuse it on this machine: the limits' tables need .* "
-                                     "lower the capacity of limit most, which takes"));
+  EXPECT_THAT(run.out, testing::ContainsRegex(
+                           "beside what runs here now it would be refused: the limits' tables need .* "
+                           "lower the capacity of limit most, which takes"));
   EXPECT_EQ(check(std::string(quiet) + limits, true).status, 0) << "another machine may have it";
 }
 

@@ -57,7 +57,8 @@ TEST(Warnings, EachAtItsPlace) {
       {"limits: [{name: a, block: true, ban: 1h, capacity: 100}]", "3:52: ", "capacity has no effect here"},
       {"limits: [{name: a, in_flight: 5, per: task}]", "3:39: ", "limit a: per has no effect here"},
       {"limits: [{name: a, block: true, per: fleet}]", "3:38: ", "limit a: per has no effect here"},
-      {"limits: [{name: a, rate: 5/s, on_status: 404, delay: 1s}]", "3:54: ", "delay holds nobody up"},
+      {"limits: [{name: a, rate: 5/s, on_status: 404, delay: 1s}]",
+       "3:54: ", "holds back by what a client owed before"},
   };
   for (const auto& [yaml, place, says] : cases) {
     EXPECT_THAT(warnings(yaml),

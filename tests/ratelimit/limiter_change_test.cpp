@@ -126,6 +126,17 @@ TEST(LimiterChange, WhatWasForgivenIsNotCarriedOver) {
   EXPECT_EQ(admitted(limiter, key_of(2), start + 3s, 9), 3);
 }
 
+TEST(LimiterChange, WhatWasForgivenStaysSoWhenItsIdleWordIsSweptAway) {
+  const Quota quota{1, 1h, 3};
+  Limiter limiter(quota, 100, start);
+  admitted(limiter, key_of(1), start, 3);
+  change(limiter, quota, 1000, start + 1s);
+  change(limiter, quota, 2000, start + 2s);
+  limiter.forgive(key_of(1), start + 3s);
+  limiter.sweep(start + 10s);
+  EXPECT_EQ(admitted(limiter, key_of(1), start + 10s, 9), 3);
+}
+
 // Threads that charge while tables of several sizes take each other's place and are freed: under a clock that
 // gives nothing back everybody gets the burst, and all together no more beyond it than one charge of each
 // thread at each change.
