@@ -30,6 +30,11 @@ def load(folder):
     return report["machine"], cells
 
 
+def typical(times):
+    """As bench/limiter_table has it."""
+    return sorted(times)[len(times) // 4]
+
+
 def caption(machine):
     return f"{machine['cpu']}, {machine['cpus']} processors, Linux {machine['kernel']}, {machine['compiler']}, {machine['date']}"
 
@@ -40,7 +45,7 @@ def save(figure, folder, name):
 
 
 def draw_times(machine, cells, folder):
-    """One panel for each number of clients and traffic; bars are medians, whiskers the fastest and slowest repetition."""
+    """One panel for each number of clients and traffic; bars are first quartiles, whiskers the fastest repetition and the median."""
     sizes = sorted({key[1] for key in cells})
     limiters = ["floor", "limiter", *CONTENDERS]
     figure, panels = plt.subplots(len(sizes), len(TRAFFIC), figsize=(15, 4 * len(sizes)), sharey="row", squeeze=False)
@@ -48,8 +53,8 @@ def draw_times(machine, cells, folder):
         for panel, traffic in zip(row, TRAFFIC):
             for place, limiter in enumerate(limiters):
                 found = [cells[(limiter, size, traffic, *kind)] for kind in KINDS]
-                middle = [statistics.median(ns) for ns in found]
-                spread = [[at - min(ns) for at, ns in zip(middle, found)], [max(ns) - at for at, ns in zip(middle, found)]]
+                middle = [typical(ns) for ns in found]
+                spread = [[at - min(ns) for at, ns in zip(middle, found)], [statistics.median(ns) - at for at, ns in zip(middle, found)]]
                 where = [group + (place - 2.5) * 0.14 for group in range(len(KINDS))]
                 panel.bar(where, middle, 0.13, yerr=spread, color=COLOURS[limiter], label=limiter, error_kw={"elinewidth": 0.7})
             panel.set_yscale("log")
@@ -66,12 +71,12 @@ def draw_times(machine, cells, folder):
 def draw_ratios(machine, cells, folder):
     """The limiter's time as a part of the fastest other's, and of the floor's on the same lines, for each cell."""
     names = sorted({key[1:] for key in cells if key[0] == "limiter"}, key=lambda key: (key[0], TRAFFIC.index(key[1]), key[2], key[3]), reverse=True)
-    median = {key: statistics.median(ns) for key, ns in cells.items()}
+    usual = {key: typical(ns) for key, ns in cells.items()}
     figure, panel = plt.subplots(figsize=(10, 0.24 * len(names) + 1.6))
     for place, name in enumerate(names):
-        ours = median[("limiter", *name)]
-        panel.plot(ours / min(median[(other, *name)] for other in CONTENDERS), place, "o", color=COLOURS["limiter"])
-        panel.plot(ours / median[("floor", *name)], place, "|", color="#555555", markersize=10)
+        ours = usual[("limiter", *name)]
+        panel.plot(ours / min(usual[(other, *name)] for other in CONTENDERS), place, "o", color=COLOURS["limiter"])
+        panel.plot(ours / usual[("floor", *name)], place, "|", color="#555555", markersize=10)
     panel.axvline(1, color="black", linewidth=0.8)
     panel.set_yticks(range(len(names)), [f"{size:,} {traffic} {verdict} {threads}" for size, traffic, verdict, threads in names], fontsize=8)
     panel.set_xlabel("limiter's time to the fastest other's (dots: left of 1 is faster) and to that of a floor on the same lines (bars)")
