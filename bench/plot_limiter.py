@@ -6,7 +6,6 @@ Usage: bench/plot_limiter.py [DIR]      DIR: docs/benchmarks by default. Needs D
 
 import json
 import pathlib
-import statistics
 import sys
 
 try:
@@ -30,9 +29,9 @@ def load(folder):
     return report["machine"], cells
 
 
-def typical(times):
+def typical(times, threads):
     """As bench/limiter_table has it."""
-    return sorted(times)[len(times) // 4]
+    return sorted(times)[len(times) // (4 if threads == 1 else 2)]
 
 
 def caption(machine):
@@ -45,7 +44,7 @@ def save(figure, folder, name):
 
 
 def draw_times(machine, cells, folder):
-    """One panel for each number of clients and traffic; bars are first quartiles, whiskers the fastest repetition and the median."""
+    """One panel for each number of clients and traffic; bars are what the table has, whiskers the fastest repetition and the third quartile."""
     sizes = sorted({key[1] for key in cells})
     limiters = ["floor", "limiter", *CONTENDERS]
     figure, panels = plt.subplots(len(sizes), len(TRAFFIC), figsize=(15, 4 * len(sizes)), sharey="row", squeeze=False)
@@ -53,8 +52,8 @@ def draw_times(machine, cells, folder):
         for panel, traffic in zip(row, TRAFFIC):
             for place, limiter in enumerate(limiters):
                 found = [cells[(limiter, size, traffic, *kind)] for kind in KINDS]
-                middle = [typical(ns) for ns in found]
-                spread = [[at - min(ns) for at, ns in zip(middle, found)], [statistics.median(ns) - at for at, ns in zip(middle, found)]]
+                middle = [typical(ns, threads) for ns, (_, threads) in zip(found, KINDS)]
+                spread = [[at - min(ns) for at, ns in zip(middle, found)], [sorted(ns)[len(ns) * 3 // 4] - at for at, ns in zip(middle, found)]]
                 where = [group + (place - 2.5) * 0.14 for group in range(len(KINDS))]
                 panel.bar(where, middle, 0.13, yerr=spread, color=COLOURS[limiter], label=limiter, error_kw={"elinewidth": 0.7})
             panel.set_yscale("log")
@@ -71,7 +70,7 @@ def draw_times(machine, cells, folder):
 def draw_ratios(machine, cells, folder):
     """The limiter's time as a part of the fastest other's, and of the floor's on the same lines, for each cell."""
     names = sorted({key[1:] for key in cells if key[0] == "limiter"}, key=lambda key: (key[0], TRAFFIC.index(key[1]), key[2], key[3]), reverse=True)
-    usual = {key: typical(ns) for key, ns in cells.items()}
+    usual = {key: typical(ns, key[-1]) for key, ns in cells.items()}
     figure, panel = plt.subplots(figsize=(10, 0.24 * len(names) + 1.6))
     for place, name in enumerate(names):
         ours = usual[("limiter", *name)]
