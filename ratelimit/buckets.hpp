@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -75,8 +74,7 @@ class Buckets {
     if (!hit) [[unlikely]]
       return {Attempt::unsettled, 0, 0};
     const Outcome outcome = judge(word::value(hit.word), now, cost, ceiling);
-    const std::uint64_t remaining =
-        outcome.debt < burst ? (burst - outcome.debt) >> std::countr_zero(cost) : 0;
+    const std::uint64_t remaining = Gcra::remaining(outcome.debt, cost, burst);
     if (!outcome.admitted) return {Attempt::refused, outcome.debt, remaining};
     if (!table_.replace(hit, place.tag, Gcra::value_of(outcome.debt, now))) [[unlikely]]
       return {Attempt::unsettled, 0, 0};

@@ -1,6 +1,7 @@
 // GCRA as pure arithmetic on values modulo 2^bits (docs/limiter.md, "The decision").
 #pragma once
 
+#include <bit>
 #include <cstdint>
 
 #include "ratelimit/word.hpp"
@@ -33,6 +34,11 @@ struct BasicGcra {
 
   static constexpr bool admits(std::uint64_t debt, std::uint64_t cost, std::uint64_t burst) {
     return debt + cost <= burst;
+  }
+
+  // How many whole costs, each a power of two, may still be charged.
+  static constexpr std::uint64_t remaining(std::uint64_t debt, std::uint64_t cost, std::uint64_t burst) {
+    return debt < burst ? (burst - debt) >> std::countr_zero(cost) : 0;
   }
 
   static constexpr std::uint64_t value_of(std::uint64_t debt, std::uint64_t now) {

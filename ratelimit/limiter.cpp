@@ -36,11 +36,6 @@ bool same_rate(const Quota& left, const Quota& right) {
   return left.count == right.count && left.period == right.period;
 }
 
-// Whole requests that such a debt leaves room for.
-std::uint64_t remaining_of(const Terms& terms, std::uint64_t debt) {
-  return debt < terms.burst ? (terms.burst - debt) >> terms.clock.fraction_bits() : 0;
-}
-
 }  // namespace
 
 bool Verdict::waits() const {
@@ -51,7 +46,7 @@ Verdict Verdict::uncharged() const {
   Verdict verdict = *this;
   if (!admitted || terms == nullptr) return verdict;
   verdict.debt = Gcra::refunded(debt, terms->cost);
-  verdict.remaining = remaining_of(*terms, verdict.debt);
+  verdict.remaining = Gcra::remaining(verdict.debt, terms->cost, terms->burst);
   return verdict;
 }
 
@@ -201,7 +196,8 @@ class Limiter::Impl {
   }
 
   static Verdict answer(const Terms& terms, Instant now, Buckets<StdAtomics>::Outcome outcome) {
-    return {outcome.admitted, remaining_of(terms, outcome.debt), outcome.debt, now, &terms};
+    const std::uint64_t remaining = Gcra::remaining(outcome.debt, terms.cost, terms.burst);
+    return {outcome.admitted, remaining, outcome.debt, now, &terms};
   }
 
   void adopt(const Quota& quota, const VirtualClock& clock) {
