@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -37,22 +36,27 @@ config::IpAddress to_ip(const sockaddr_storage& from) {
 
 }  // namespace
 
-Acceptor::Acceptor(ListeningSocket socket, std::shared_ptr<const ListenerState> state,
-                   boost::asio::io_context& io, WorkerGroup& group)
-    : listener_(io),
-      pause_(io),
-      end_(io),
+Acceptor::Acceptor(ListeningSocket socket, std::shared_ptr<const ListenerState> state, EventLoop& loop,
+                   WorkerGroup& group)
+    : loop_(loop),
       group_(group),
       descriptor_(socket.descriptor()),
       file_(socket.take_file()),
       state_(std::move(state)),
-      refused_(std::make_shared<RefusedConnections>(io)) {
-  listener_.assign(socket.descriptor());
+      refused_(loop) {
   socket.release();
 }
 
+Acceptor::~Acceptor() {
+  if (open_) ::close(descriptor_);
+}
+
 void Acceptor::start() {
-  wait();
+  if (const auto error = loop_.watch(descriptor_, *this)) {
+    say_no_descriptors(error.value());
+    return;
+  }
+  self_ = shared_from_this();
 }
 
 // A classic BPF program on the listening socket, which sees each segment from its TCP header on: what carries
@@ -67,57 +71,67 @@ void Acceptor::turn_away() {
       BPF_STMT(BPF_RET | BPF_K, 0),
   };
   const sock_fprog filter{.len = std::size(program), .filter = program};
-  ::setsockopt(listener_.native_handle(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
+  ::setsockopt(descriptor_, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
 }
 
 void Acceptor::stop() {
-  if (!listener_.is_open()) return;
+  if (!open_) return;
+  const auto self = std::move(self_);
   file_.remove();  // first: who comes now finds nobody, in place of a backlog about to go
   accept_some(most_in_a_backlog);
-  boost::system::error_code ignored;
-  pause_.cancel();
-  listener_.close(ignored);
+  LoopTimer::unlink();
+  loop_.forget(*this);
+  open_ = false;
+  ::close(descriptor_);
 }
 
 void Acceptor::retire() {
   turn_away();
-  end_.expires_after(handshake_time);
-  end_.async_wait([self = shared_from_this()](const boost::system::error_code&) { self->stop(); });
+  retiring_ = true;
+  loop_.start(*this, loop_.now() + handshake_time);
 }
 
-void Acceptor::wait() {
-  const auto self = shared_from_this();
-  listener_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                       [this, self](const boost::system::error_code& error) {
-                         if (error || !listener_.is_open()) return;
-                         if (accept_some(accepts_a_turn)) {
-                           wait();
-                           return;
-                         }
-                         pause_.expires_after(back_off_time);
-                         pause_.async_wait([this, self](const boost::system::error_code& cancelled) {
-                           if (!cancelled && listener_.is_open()) wait();
-                         });
-                       });
+void Acceptor::on_events(std::uint32_t) {
+  on_turn();
 }
 
-bool Acceptor::accept_some(unsigned most) {
+void Acceptor::on_turn() {
+  switch (accept_some(accepts_a_turn)) {
+    case Backlog::empty:
+      break;
+    case Backlog::more:
+      loop_.defer(*this);
+      break;
+    case Backlog::no_descriptors:
+      if (!retiring_) loop_.start(*this, loop_.now() + back_off_time);
+  }
+}
+
+void Acceptor::on_time(Instant) {
+  if (retiring_) {
+    stop();
+  } else {
+    on_turn();
+  }
+}
+
+Acceptor::Backlog Acceptor::accept_some(unsigned most) {
   for (unsigned i = 0; i < most; ++i) {
     sockaddr_storage from{};
     socklen_t size = sizeof from;
-    const int descriptor = ::accept4(listener_.native_handle(), reinterpret_cast<sockaddr*>(&from), &size,
-                                     SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int descriptor =
+        ::accept4(descriptor_, reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (descriptor >= 0) {
       place(descriptor, from.ss_family, to_ip(from));
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      return true;
+      return Backlog::empty;
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
       say_no_descriptors(errno);
-      return false;
+      return Backlog::no_descriptors;
     }
     // Else that one connection failed before it was taken (ECONNABORTED and the like).
   }
-  return true;
+  return Backlog::more;
 }
 
 void Acceptor::place(int descriptor, int family, const config::IpAddress& peer) {
@@ -138,7 +152,7 @@ void Acceptor::place(int descriptor, int family, const config::IpAddress& peer) 
     first.adopt_client(accepted);
     return;
   }
-  boost::asio::post(least->io(), [least, accepted = std::move(accepted)] { least->adopt_client(accepted); });
+  least->loop().post([least, accepted = std::move(accepted)] { least->adopt_client(accepted); });
 }
 
 // Over TLS, or before a PROXY header was read, there is no way to say anything.
@@ -155,7 +169,7 @@ void Acceptor::refuse(int descriptor, Worker& first, std::uint64_t most) {
     answer.date = first.wall_ms() / 1000;
     first.scratch.clear();
     write_local_answer(first.scratch, answer, nullptr);
-    refused_->refuse(descriptor, first.scratch.view(), now);
+    refused_.refuse(descriptor, first.scratch.view(), now);
   }
   if (!say_full_.due(now)) return;
   const std::string address = bound_address(*state_);

@@ -1,14 +1,12 @@
 // One listening socket: takes connections off its backlog and gives each to the worker with the fewest.
 #pragma once
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
 #include <memory>
 
 #include "config/ip_address.hpp"
+#include "proxy/event_loop.hpp"
 #include "proxy/listener.hpp"
 #include "proxy/listening_socket.hpp"
 #include "proxy/once_a_minute.hpp"
@@ -22,14 +20,15 @@ struct WorkerGroup;
 
 // Runs on the first worker, and ends there. One socket an address: SO_REUSEPORT would leave workers idle
 // beside a balancer's few connections, and resets its backlog when closed (docs/decisions/).
-class Acceptor : public std::enable_shared_from_this<Acceptor> {
+class Acceptor final : public std::enable_shared_from_this<Acceptor>, private EventSource, private LoopTimer {
  public:
   // Longer than a round trip between the balancer and the task: from turn_away to stop.
   static constexpr ratelimit::Duration handshake_time = std::chrono::milliseconds(100);
 
-  // Made on any thread. `socket` listens already.
-  Acceptor(ListeningSocket socket, std::shared_ptr<const ListenerState> state, boost::asio::io_context& io,
+  // Made on any thread. `socket` listens already. Kept by itself from start() to stop().
+  Acceptor(ListeningSocket socket, std::shared_ptr<const ListenerState> state, EventLoop& loop,
            WorkerGroup& group);
+  ~Acceptor();
 
   // The socket, for its options. On any thread, until stop() or retire() was asked for.
   int descriptor() const { return descriptor_; }
@@ -47,20 +46,24 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
   void retire();
 
  private:
-  void wait();
-  // Accepts until the backlog is empty or a turn's share is taken; false where the descriptors are used up.
-  bool accept_some(unsigned most);
+  void on_events(std::uint32_t events) override;
+  void on_turn() override;
+  void on_time(Instant now) override;
+  enum class Backlog : std::uint8_t { empty, more, no_descriptors };
+  Backlog accept_some(unsigned most);
   void place(int descriptor, int family, const config::IpAddress& peer);
   void refuse(int descriptor, Worker& first, std::uint64_t most);
   void say_no_descriptors(int error);
 
-  boost::asio::posix::stream_descriptor listener_;
-  boost::asio::steady_timer pause_, end_;
+  EventLoop& loop_;
   WorkerGroup& group_;
   const int descriptor_;
+  bool open_ = true;
+  bool retiring_ = false;           // the timer runs to stop(), else to another try
+  std::shared_ptr<Acceptor> self_;  // while the loop may call
   UnixSocketFile file_;
   std::shared_ptr<const ListenerState> state_;
-  std::shared_ptr<RefusedConnections> refused_;
+  RefusedConnections refused_;
   OnceAMinute say_full_, say_no_descriptors_;
 };
 

@@ -12,6 +12,7 @@ namespace {
 constexpr std::uint64_t most_to_discard = 1024 * 1024;
 constexpr Duration longest_discard = std::chrono::seconds(5);
 constexpr Duration longest_linger = std::chrono::seconds(2);
+constexpr Duration look_every = std::chrono::seconds(1);
 constexpr std::size_t most_held_back = 32 * 1024;
 
 }  // namespace
@@ -89,7 +90,7 @@ Task<void> ClientConnection::tarpit() {
     link_.book_read();
     if (exchange.request_body.complete && exchange.body_in.empty()) link_.arm_read(link_.in);
     if (now() >= end || worker_.draining() || cut_ || hung_up()) co_return;
-    sleep_until(std::min(end, next_look()));  // the drain's begin rings nobody
+    sleep_until(std::min(end, now() + look_every));  // the drain's begin rings nobody
     co_await wakeup_;
   }
 }
@@ -132,9 +133,7 @@ Task<void> ClientConnection::discard_body() {
       over_ = true;
       co_return;
     }
-    if (!link_.stream->read_pending())
-      exchange.body_in.make_room(BlockChain::block_size, BlockChain::block_size);
-    link_.arm_read(exchange.body_in);
+    link_.arm_read(exchange.body_in, BlockChain::block_size, BlockChain::block_size);
     sleep_until(deadline);
     co_await wakeup_;
     link_.book_read();
@@ -157,11 +156,8 @@ Task<void> ClientConnection::linger() {
   const std::uint64_t read_before = link_.bytes_read;
   while (!cut_ && !link_.gone() && !link_.eof && now() < deadline &&
          link_.bytes_read - read_before < most_to_discard) {
-    if (!link_.stream->read_pending()) {
-      link_.in.consume(link_.in.unread().size());
-      link_.in.make_room(BufferPool::smallest, BufferPool::smallest);
-      link_.arm_read(link_.in);
-    }
+    link_.in.consume(link_.in.unread().size());
+    link_.arm_read(link_.in, BufferPool::smallest, BufferPool::smallest);
     sleep_until(deadline);
     co_await wakeup_;
     link_.book_read();

@@ -1,7 +1,6 @@
 #include "proxy/client_connection.hpp"
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 #include <exception>
 
 #include "proxy/forward.hpp"
@@ -11,11 +10,9 @@
 namespace sekisho::proxy {
 namespace {
 
-constexpr Duration idle_before_demotion = std::chrono::seconds(1);
 // A connection accepted just before the listener closed has its first request on the way.
 constexpr Duration first_request_in_drain = std::chrono::seconds(1);
 constexpr unsigned requests_a_turn = 16;
-constexpr Duration look_every = std::chrono::seconds(1);
 constexpr std::size_t output_before_pause = 64 * 1024;
 // A head up to this is taken whatever the buffers' total says: larger ones could be sent to spend memory.
 constexpr std::size_t ordinary_head = 16 * 1024;
@@ -55,7 +52,6 @@ void ClientConnection::ring() {
 }
 
 void ClientConnection::on_stream() {
-  worker_.touch();
   ring();
 }
 
@@ -86,12 +82,7 @@ void ClientConnection::sleep_until(Instant deadline) {
 }
 
 bool ClientConnection::hung_up() const {
-  if (link_.gone() || link_.eof) return true;
-  return !link_.stream->read_pending() && link_.stream->hung_up();
-}
-
-Instant ClientConnection::next_look() const {
-  return now() + look_every;
+  return link_.gone() || link_.eof || link_.stream->hung_up();
 }
 
 Task<void> ClientConnection::serve() {
@@ -179,14 +170,11 @@ Task<bool> ClientConnection::read_head() {
       continue;
     }
     const std::size_t most = BufferPool::size_for(config.client.max_header_bytes + 1);
-    if (!link_.stream->read_pending()) {
-      if (link_.in.full() && link_.in.capacity() >= ordinary_head && !worker_.buffers.has_room(most)) {
-        answer_bad_head(503, policy::Outcome::too_large);
-        co_return false;
-      }
-      link_.in.make_room(BufferPool::smallest, most);
+    if (link_.in.full() && link_.in.capacity() >= ordinary_head && !worker_.buffers.has_room(most)) {
+      answer_bad_head(503, policy::Outcome::too_large);
+      co_return false;
     }
-    link_.arm_read(link_.in);
+    link_.arm_read(link_.in, BufferPool::smallest, most);
     Instant deadline = exchange_ ? exchange_->started + config.client.header_timeout : Instant::max();
     if (!link_.out.empty()) deadline = std::min(deadline, link_.write_progress + config.client.send_timeout);
     sleep_until(deadline);
@@ -195,50 +183,22 @@ Task<bool> ClientConnection::read_head() {
   }
 }
 
-// Waits for the first byte of a request. Sets over_ where the connection is to end instead.
+// Waits for the first byte of a request, without a buffer. Sets over_ where the connection is to end instead.
 Task<void> ClientConnection::wait_idle(Instant since) {
-  bool demoted = false;
+  link_.in.release();
   for (;;) {
     const config::Config& config = *worker_.current().config;
     if (worker_.phase() == DrainPhase::closing && (served_any_ || now() - since >= first_request_in_drain)) {
       // A request that is in the socket's buffer already was accepted with the connection: it is served.
-      if (link_.stream->quiet()) {
-        over_ = true;
-        co_return;
-      }
+      if (link_.stream->quiet()) over_ = true;
     }
-    if (now() - since >= config.client.idle_timeout) {
-      over_ = true;
-      co_return;
-    }
-    const bool demote = !demoted && now() - since >= idle_before_demotion;
-    if (demote && link_.stream->read_pending()) {
-      link_.stream->cancel_read();
-      while (link_.stream->read_pending()) co_await wakeup_;
-      link_.book_read();
-      if (!link_.in.empty() || link_.eof || link_.gone()) co_return;
-      link_.in.release();
-      link_.stream->start_wait_readable();
-      demoted = true;
-    } else if (!link_.stream->read_pending()) {
-      if (!demoted) link_.in.make_room(BufferPool::smallest, BufferPool::smallest);
-      link_.arm_read(link_.in);
-    }
-    sleep_until(since + (demoted ? config.client.idle_timeout
-                                 : std::min(idle_before_demotion, config.client.idle_timeout)));
+    if (cut_ || now() - since >= config.client.idle_timeout) over_ = true;
+    if (over_) co_return;
+    link_.arm_read(link_.in, BufferPool::smallest, BufferPool::smallest);
+    sleep_until(since + config.client.idle_timeout);
     served_in_turn_ = 0;
     co_await wakeup_;
-    if (cut_) {
-      over_ = true;
-      co_return;
-    }
-    if (link_.book_read()) {
-      if (!demoted) co_return;
-      // Readable: take the buffer back and read.
-      demoted = false;
-      since = now();
-      if (link_.eof || link_.gone()) co_return;
-    }
+    if (link_.book_read()) co_return;
   }
 }
 
@@ -297,7 +257,8 @@ Task<void> ClientConnection::handle() {
   }
   if (!exchange.head.keep_alive) over_ = true;
   finish();
-  co_await leave_body(exchange);
+  // The exchange's buffer goes back to the pool, and to another connection from there.
+  link_.disarm_read(exchange.body_in);
   // What was read beyond the body begins the next request.
   if (!over_ && !exchange.body_in.empty()) link_.in.prepend(exchange.body_in.unread());
   exchange.reset();
@@ -310,19 +271,6 @@ Task<void> ClientConnection::handle() {
         {worker_.current().config->client.max_header_bytes, worker_.current().config->client.max_headers});
     exchange.started = now();
   }
-}
-
-// The exchange's buffer goes back to the pool, and to another connection from there: where the connection
-// goes on (to send the rest and linger), nothing may be read into it any more.
-Task<void> ClientConnection::leave_body(const Exchange& exchange) {
-  if (!link_.reading_into(exchange.body_in)) co_return;
-  if (cut_ || link_.gone()) {
-    link_.abandon_read();
-    co_return;
-  }
-  link_.stream->cancel_read();
-  while (link_.stream->read_pending()) co_await wakeup_;
-  link_.book_read();
 }
 
 Task<void> ClientConnection::drain_output(std::size_t down_to) {
@@ -342,12 +290,14 @@ Task<void> ClientConnection::drain_output(std::size_t down_to) {
 // Lets the other connections have their turn.
 Task<void> ClientConnection::yield() {
   served_in_turn_ = 0;
-  bool turned = false;
-  boost::asio::post(worker_.io(), boost::asio::bind_allocator(FrameAllocator<void>(), [this, &turned] {
-                      turned = true;
-                      on_stream();
-                    }));
-  while (!turned) co_await wakeup_;
+  turned_ = false;
+  worker_.loop().defer(*this);
+  while (!turned_) co_await wakeup_;
+}
+
+void ClientConnection::on_turn() {
+  turned_ = true;
+  ring();
 }
 
 }  // namespace sekisho::proxy

@@ -9,6 +9,7 @@
 
 #include "config/ip_address.hpp"
 #include "proxy/deadline_wheel.hpp"
+#include "proxy/event_loop.hpp"
 #include "proxy/exchange.hpp"
 #include "proxy/head_writer.hpp"
 #include "proxy/link.hpp"
@@ -22,7 +23,7 @@ class Worker;
 
 // One coroutine (serve) reads straight down; everything that may concern it rings its wakeup. Destroyed by
 // its worker when serve is over.
-class ClientConnection final : public StreamListener, public DeadlineNode {
+class ClientConnection final : public StreamListener, public DeadlineNode, private EventSource {
  public:
   // `stream` carries the connection that was accepted.
   ClientConnection(Worker& worker, Stream::Ptr stream, const AcceptedConnection& accepted);
@@ -56,9 +57,7 @@ class ClientConnection final : public StreamListener, public DeadlineNode {
 
   void say_handshake_failed(const std::optional<boost::system::error_code>& result) const;
   bool request_begun();
-  Task<void> leave_body(const Exchange& exchange);
 
-  // Idle: waits without a buffer once the client has been silent for a second.
   Task<void> wait_idle(Instant since);
 
   // Our own answers.
@@ -72,16 +71,15 @@ class ClientConnection final : public StreamListener, public DeadlineNode {
   Task<void> drain_output(std::size_t down_to);
   Task<void> linger();
   Task<void> yield();
+  void on_events(std::uint32_t) override {}  // it watches no descriptor itself
+  void on_turn() override;
 
   // Whether a response says Connection: close whatever its request asked for.
   bool last_response() const;
   Instant now() const;
   void sleep_until(Instant deadline);
-  // For a request that waits: whether its client has left. Where nothing of it can be read meanwhile (its
-  // buffer is full, or its body is not wanted yet) no event tells: the socket is asked, so whoever waits
-  // sleeps no longer than until next_look().
+  // For a request that waits: whether its client has left. Its leaving rings, whatever is unread before it.
   bool hung_up() const;
-  Instant next_look() const;
 
   Worker& worker_;
   Link link_;
@@ -99,6 +97,7 @@ class ClientConnection final : public StreamListener, public DeadlineNode {
   bool in_tunnel_ = false;
   Instant tunnel_end_ = Instant::max();
   unsigned served_in_turn_ = 0;
+  bool turned_ = false;
   Task<void> root_;
 };
 

@@ -27,7 +27,7 @@ class DeadlineNode
 };
 
 // A hashed wheel of 100 ms slots. A deadline never fires before its time, and fires by the end of the slot
-// that it lies in, if turn() is called at each next_turn(). What has to be nearer than that: turn_timer.hpp.
+// that it lies in, if turn() is called at each next_turn(). What has to be nearer than that: LoopTimer.
 // One worker's.
 class DeadlineWheel {
  public:

@@ -7,6 +7,17 @@
 #include "proxy/worker.hpp"
 
 namespace sekisho::proxy {
+namespace {
+
+// When a request that `delay` holds back may go on, to the millisecond, as the wheel's slots are not. On the
+// frame of the coroutine that waits: whoever stops waiting is out of the line by that.
+struct Turn final : LoopTimer {
+  explicit Turn(StreamListener& the_sleeper) : sleeper(the_sleeper) {}
+  void on_time(Instant) override { sleeper.on_stream(); }
+  StreamListener& sleeper;
+};
+
+}  // namespace
 
 bool idempotent(std::string_view method) {
   return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT" || method == "DELETE";
@@ -75,9 +86,7 @@ Task<ForwardEnd> Forward::collect_body() {
     if (!client_.worker_.buffers.has_room(BlockChain::block_size)) break;
     if (client_left() || link.eof) co_return ForwardEnd::client_gone;
     if (auto late = check_deadlines()) co_return *late;
-    if (!link.stream->read_pending())
-      exchange_.body_in.make_room(BlockChain::block_size, BlockChain::block_size);
-    link.arm_read(exchange_.body_in);
+    link.arm_read(exchange_.body_in, BlockChain::block_size, BlockChain::block_size);
     // An answer to the request before may be held back for one send with this one's.
     link.flush(client_.now());
     client_.sleep_until(next_deadline());
@@ -90,14 +99,14 @@ Task<ForwardEnd> Forward::collect_body() {
 
 // Above the rate of a limit with `delay`. Nothing of the upstream is held meanwhile.
 Task<ForwardEnd> Forward::wait_for_turn(Instant turn) {
-  Turn in_line(turn, client_);
-  client_.worker_.turns().add(in_line);
+  Turn in_line(client_);
+  client_.worker_.loop().start(in_line, turn);
   for (;;) {
     watch_client();
     if (client_.hung_up()) co_return ForwardEnd::client_gone;
     if (client_.cut_) co_return ForwardEnd::draining;
     if (client_.now() >= turn) co_return ForwardEnd::complete;
-    client_.sleep_until(client_.next_look());
+    client_.sleep_until(Instant::max());
     co_await client_.wakeup_;
   }
 }

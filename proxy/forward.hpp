@@ -89,9 +89,6 @@ class Forward {
   void send_request_head();
   void send_held_body();
   std::optional<ForwardEnd> pump_request();
-  std::optional<ForwardEnd> pump_response();
-  std::optional<ForwardEnd> take_response_head(Gather& gather);
-  std::optional<ForwardEnd> take_response_body(Gather& gather);
   void arm();
   std::optional<ForwardEnd> check_deadlines();
   Instant next_deadline() const;
@@ -99,6 +96,11 @@ class Forward {
   bool reading_body() const;
   void restart_clocks();
   bool may_read_ahead() const;
+
+  // relay_response.cpp
+  std::optional<ForwardEnd> pump_response();
+  std::optional<ForwardEnd> take_response_head(Gather& gather);
+  std::optional<ForwardEnd> take_response_body(Gather& gather);
   ForwardEnd upstream_ended() const;
 
   // relay_trailers.cpp: the last chunk towards either side, in the worker's scratch where it carries

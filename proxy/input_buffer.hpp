@@ -11,9 +11,7 @@
 
 namespace sekisho::proxy {
 
-// Bytes [begin, end) are unread. Holds memory of the pool only while it needs to. While a read into space()
-// is pending the buffer is pinned: to move or release it then would let the kernel write into what is another
-// connection's memory by now, so that aborts.
+// Bytes [begin, end) are unread. Holds memory of the pool only while it needs to.
 class InputBuffer {
  public:
   explicit InputBuffer(BufferPool& pool) : pool_(pool) {}
@@ -25,8 +23,6 @@ class InputBuffer {
   bool empty() const { return begin_ == end_; }
   bool full() const { return begin_ == 0 && end_ == capacity_ && capacity_ > 0; }
   std::span<char> space() { return {data_ + end_, capacity_ - end_}; }
-  void pin() { pinned_ = true; }
-  void unpin() { pinned_ = false; }
   void filled(std::size_t n) { end_ += n; }
   void consume(std::size_t n) { begin_ += n; }
 
@@ -34,7 +30,6 @@ class InputBuffer {
   // the unread bytes to the front, or growing to at most `most` bytes. Views into the buffer are void
   // afterwards. False when it is as large as it may be, and full.
   bool make_room(std::size_t first_size, std::size_t most) {
-    must_not_be_pinned();
     if (begin_ == end_) {
       begin_ = end_ = 0;
       if (capacity_ < first_size) release();
@@ -65,7 +60,6 @@ class InputBuffer {
 
   // Puts bytes in front of everything unread (what was read too far and belongs to the next message).
   void prepend(std::string_view bytes) {
-    must_not_be_pinned();
     const std::size_t held = end_ - begin_;
     const std::size_t wanted = BufferPool::size_for(held + bytes.size() + 1);
     char* fresh = pool_.take(wanted, true);
@@ -79,7 +73,6 @@ class InputBuffer {
 
   // Gives the memory back; whatever was unread is gone.
   void release() {
-    must_not_be_pinned();
     if (data_ != nullptr) pool_.give(data_, capacity_);
     data_ = nullptr;
     capacity_ = begin_ = end_ = 0;
@@ -88,9 +81,6 @@ class InputBuffer {
   std::size_t capacity() const { return capacity_; }
 
  private:
-  void must_not_be_pinned() const {
-    if (pinned_) std::abort();
-  }
   void grow(std::size_t size) {
     char* larger = pool_.take(size, true);
     std::memcpy(larger, data_, end_);
@@ -102,7 +92,6 @@ class InputBuffer {
   BufferPool& pool_;
   char* data_ = nullptr;
   std::size_t capacity_ = 0, begin_ = 0, end_ = 0;
-  bool pinned_ = false;
 };
 
 }  // namespace sekisho::proxy

@@ -4,24 +4,34 @@
 
 namespace sekisho::proxy {
 
-void Link::arm_read(InputBuffer& target) {
-  if (eof || broken || stream->read_pending() || target.space().empty()) return;
+void Link::arm(InputBuffer& target, std::size_t first_size, std::size_t most) {
+  if (eof || broken) return;
   target_ = &target;
-  target.pin();
-  stream->start_read(target.space());
+  first_size_ = first_size;
+  most_ = most;
+  if (!stream->read_wait_pending()) stream->start_wait_readable();
 }
 
 bool Link::book_read() {
-  const auto outcome = stream->take_read();
-  if (!outcome) return false;
-  if (target_ != nullptr) target_->unpin();
-  if (outcome->bytes > 0) {
-    target_->filled(outcome->bytes);
-    bytes_read += outcome->bytes;
+  if (target_ == nullptr || stream->read_wait_pending()) return false;
+  InputBuffer& target = *target_;
+  if (most_ != 0) {
+    target.make_room(first_size_, most_);
+  } else if (first_size_ != 0) {
+    target.make_room_to_flow(first_size_);
+  }
+  if (target.space().empty()) return false;
+  const Stream::ReadOutcome outcome = stream->try_read(target.space());
+  if (outcome.nothing()) {
+    if (first_size_ != 0 && target.empty()) target.release();
+    stream->start_wait_readable();
+    return false;
   }
   target_ = nullptr;
-  if (outcome->eof) eof = true;
-  if (outcome->error) broken = true;
+  target.filled(outcome.bytes);
+  bytes_read += outcome.bytes;
+  if (outcome.eof) eof = true;
+  if (outcome.error) broken = true;
   return true;
 }
 
@@ -96,15 +106,11 @@ void Link::await_writable() {
   if (!stream->write_wait_pending()) stream->start_wait_writable();
 }
 
-void Link::abandon_read() {
-  if (stream) stream->close();
-  if (target_ != nullptr) target_->unpin();
-  target_ = nullptr;
-}
-
 void Link::close() {
-  if (stream) stream->set_listener(nullptr);
-  abandon_read();
+  target_ = nullptr;
+  if (!stream) return;
+  stream->set_listener(nullptr);
+  stream->close();
   stream.reset();
 }
 

@@ -18,8 +18,8 @@ namespace sekisho::proxy {
 using ratelimit::Duration;
 using ratelimit::Instant;
 
-// Reads land in a chosen InputBuffer; writes are tried at once and the rest is queued. eof, broken and
-// send_failed only ever turn on. One worker's.
+// Reads land in a chosen InputBuffer, which gets room for them only when something has come; writes are tried
+// at once and the rest is queued. eof, broken and send_failed only ever turn on. One worker's.
 class Link {
  public:
   explicit Link(BufferPool& pool) : in(pool), out(pool), pool_(pool) {}
@@ -35,13 +35,22 @@ class Link {
   std::uint64_t bytes_written = 0;
   std::uint64_t bytes_read = 0;
 
-  // Starts a read into `target` (which must have room) unless one is pending or the peer is done.
-  void arm_read(InputBuffer& target);
-  // Books a completed read. True when anything changed: bytes, eof or broken.
+  // Wants what comes next in `target`, unless the peer is done: in the space that it has (none: nothing is
+  // read), or in what make_room or make_room_to_flow give it then. The last target that was named counts.
+  void arm_read(InputBuffer& target) {
+    if (!target.space().empty()) arm(target, 0, 0);
+  }
+  void arm_read(InputBuffer& target, std::size_t first_size, std::size_t most) {
+    arm(target, first_size, most);
+  }
+  void arm_read_to_flow(InputBuffer& target, std::size_t usual) { arm(target, usual, 0); }
+  // Reads into `target` no more.
+  void disarm_read(const InputBuffer& target) {
+    if (target_ == &target) target_ = nullptr;
+  }
+  // Reads where something has come for an armed read. True when anything changed: bytes, eof or broken.
   bool book_read();
   bool readable() const { return !eof && !broken; }
-  // Whether a read is pending that will land in `buffer`, which must then keep its memory.
-  bool reading_into(const InputBuffer& buffer) const { return target_ == &buffer; }
 
   // Sends all of it, in order: what the kernel does not take now is copied to `out`. `hold`: only queue it,
   // for one send with what follows.
@@ -56,15 +65,16 @@ class Link {
     return out.empty() || (out.size() < most && pool_.has_room(size));
   }
 
-  // Closes the socket, so that a pending read touches its buffer no more.
-  void abandon_read();
   bool gone() const { return broken || send_failed; }
   void close();
 
  private:
+  void arm(InputBuffer& target, std::size_t first_size, std::size_t most);
   void await_writable();
+
   BufferPool& pool_;
   InputBuffer* target_ = nullptr;
+  std::size_t first_size_ = 0, most_ = 0;  // both 0: the space that there is; no most: to flow
 };
 
 }  // namespace sekisho::proxy

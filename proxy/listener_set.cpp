@@ -1,7 +1,6 @@
 #include "proxy/listener_set.hpp"
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 #include <chrono>
 #include <thread>
 
@@ -87,13 +86,13 @@ void ListenerSet::commit(ListenerChange change) {
     std::vector<std::shared_ptr<Acceptor>> removed;
   };
   auto steps = std::make_shared<Steps>();
-  asio::io_context& io = group_.workers.front()->io();
+  EventLoop& loop = group_.workers.front()->loop();
   std::vector<Listening> next;
   for (ListenerChange::Entry& entry : change.entries_) {
     auto state = std::make_shared<const ListenerState>(std::move(entry.state));
     if (entry.fresh) {
       share_address(entry.fresh->descriptor(), false);
-      next.push_back({state, std::make_shared<Acceptor>(std::move(*entry.fresh), state, io, group_)});
+      next.push_back({state, std::make_shared<Acceptor>(std::move(*entry.fresh), state, loop, group_)});
       steps->fresh.push_back(next.back());
     } else {
       next.push_back({state, entry.kept});
@@ -111,7 +110,7 @@ void ListenerSet::commit(ListenerChange change) {
   listening_ = std::move(next);
   change.end_sharing();
   // The lambda and what it holds end on the worker, where an acceptor has to.
-  boost::asio::post(io, [steps = std::move(steps)] {
+  loop.post([steps = std::move(steps)] {
     for (const Listening& each : steps->fresh) each.acceptor->start();
     for (const Listening& each : steps->kept) each.acceptor->set_state(each.state);
     for (const auto& acceptor : steps->removed) acceptor->retire();

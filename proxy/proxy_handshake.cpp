@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -15,7 +16,6 @@ namespace sekisho::proxy {
 ProxyHandshake::ProxyHandshake(Worker& worker, AcceptedConnection accepted)
     : worker_(worker),
       accepted_(std::move(accepted)),
-      socket_(worker.io(), accepted_.descriptor),
       deadline_(worker.now() + worker.current().config->client.header_timeout) {
   worker_.counters.client_idle.add();
 }
@@ -33,13 +33,20 @@ void ProxyHandshake::begin(Worker& worker, AcceptedConnection accepted, List& al
     return;
   }
   made->end_by(made->deadline_);
-  made->go_on();
+  made->self_ = made;
+  if (const auto error = worker.loop().watch(made->accepted_.descriptor, *made)) {
+    made->refuse(error.message());
+  }
+}
+
+void ProxyHandshake::on_events(std::uint32_t) {
+  const auto self = self_;
+  go_on();
 }
 
 void ProxyHandshake::go_on() {
   switch (take_header()) {
     case Step::wait:
-      wait();
       return;
     case Step::done:
       hand_over();
@@ -64,7 +71,7 @@ ProxyHandshake::Step ProxyHandshake::take_header() {
   for (;;) {
     std::copy(seen_.begin(), seen_.end(), space);
     char* const next = space + seen_.size();
-    const ssize_t came = ::recv(socket_.native_handle(), next, sizeof space - seen_.size(), MSG_PEEK);
+    const ssize_t came = ::recv(accepted_.descriptor, next, sizeof space - seen_.size(), MSG_PEEK);
     if (came == 0) return Step::gone;
     if (came < 0) {
       if (errno == EINTR) continue;
@@ -75,7 +82,7 @@ ProxyHandshake::Step ProxyHandshake::take_header() {
     if (header.status == ProxyHeader::Status::malformed) return Step::malformed;
     const bool complete = header.status == ProxyHeader::Status::complete;
     const std::size_t taken = (complete ? header.consumed : size) - seen_.size();
-    if (::recv(socket_.native_handle(), next, taken, 0) != static_cast<ssize_t>(taken)) return Step::gone;
+    if (::recv(accepted_.descriptor, next, taken, 0) != static_cast<ssize_t>(taken)) return Step::gone;
     if (!complete) {
       seen_.assign(space, size);
       continue;
@@ -86,15 +93,6 @@ ProxyHandshake::Step ProxyHandshake::take_header() {
     }
     return Step::done;
   }
-}
-
-void ProxyHandshake::wait() {
-  socket_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                     [self = shared_from_this()](const boost::system::error_code& error) {
-                       if (error || self->over_) return;
-                       self->worker_.touch();
-                       self->go_on();
-                     });
 }
 
 void ProxyHandshake::on_deadline(Instant) {
@@ -113,11 +111,10 @@ void ProxyHandshake::abandon() {
 }
 
 void ProxyHandshake::hand_over() {
-  const auto self = shared_from_this();
-  over_ = true;
+  const auto self = std::move(self_);
   HandshakeHook::unlink();
   worker_.wheel.clear(*this);
-  socket_.release();
+  worker_.loop().unwatch(accepted_.descriptor, *this);
   worker_.begin_client(accepted_);
 }
 
@@ -134,11 +131,11 @@ void ProxyHandshake::refuse(std::string_view why) {
 }
 
 void ProxyHandshake::end() {
-  over_ = true;
+  const auto self = std::move(self_);
   HandshakeHook::unlink();
   worker_.wheel.clear(*this);
-  boost::system::error_code ignored;
-  socket_.close(ignored);
+  worker_.loop().forget(*this);
+  ::close(accepted_.descriptor);
   worker_.client_ended();
 }
 

@@ -1,13 +1,13 @@
 // The PROXY header at the beginning of a connection: read before its first byte of TLS or HTTP.
 #pragma once
 
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/intrusive/list.hpp>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "proxy/deadline_wheel.hpp"
+#include "proxy/event_loop.hpp"
 #include "proxy/listener.hpp"
 
 namespace sekisho::proxy {
@@ -21,10 +21,12 @@ using HandshakeHook =
 
 // Takes the header off the socket, to its last byte and no further, and hands the connection to its worker
 // with the address that it names. A peer that is no trusted proxy, or says anything else within
-// client.header_timeout, is closed without a word. Lives while it waits; one worker's.
+// client.header_timeout, is closed without a word. Keeps itself while it waits; one
+// worker's.
 class ProxyHandshake : public std::enable_shared_from_this<ProxyHandshake>,
                        public DeadlineNode,
-                       public HandshakeHook {
+                       public HandshakeHook,
+                       private EventSource {
  public:
   using List = boost::intrusive::list<ProxyHandshake, boost::intrusive::base_hook<HandshakeHook>,
                                       boost::intrusive::constant_time_size<false>>;
@@ -42,19 +44,18 @@ class ProxyHandshake : public std::enable_shared_from_this<ProxyHandshake>,
   enum class Step : std::uint8_t { wait, done, gone, malformed };
 
   ProxyHandshake(Worker& worker, AcceptedConnection accepted);
+  void on_events(std::uint32_t events) override;
   void go_on();
   Step take_header();
-  void wait();
   void hand_over();
   void refuse(std::string_view why);
   void end();
 
   Worker& worker_;
   AcceptedConnection accepted_;
-  boost::asio::posix::stream_descriptor socket_;
-  std::string seen_;  // of a header that came in pieces
+  std::shared_ptr<ProxyHandshake> self_;  // until it is over
+  std::string seen_;                      // of a header that came in pieces
   Instant deadline_;
-  bool over_ = false;
 };
 
 }  // namespace sekisho::proxy

@@ -32,7 +32,7 @@ void drain_and_close(int descriptor) {
 
 }  // namespace
 
-RefusedConnections::RefusedConnections(boost::asio::io_context& io) : timer_(io) {
+RefusedConnections::RefusedConnections(EventLoop& loop) : loop_(loop) {
   waiting_.reserve(most_waiting);
 }
 
@@ -40,7 +40,7 @@ RefusedConnections::~RefusedConnections() {
   for (const Waiting& each : waiting_) drain_and_close(each.descriptor);
 }
 
-void RefusedConnections::refuse(int descriptor, std::string_view answer, ratelimit::Instant now) {
+void RefusedConnections::refuse(int descriptor, std::string_view answer, Instant now) {
   if (::send(descriptor, answer.data(), answer.size(), MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
     ::close(descriptor);
     return;
@@ -51,27 +51,16 @@ void RefusedConnections::refuse(int descriptor, std::string_view answer, ratelim
     waiting_.erase(waiting_.begin());
   }
   waiting_.push_back({descriptor, now + longest_wait});
-  arm();
+  if (waiting_.size() == 1) loop_.start(*this, now + look_every);
 }
 
-void RefusedConnections::arm() {
-  if (armed_) return;
-  armed_ = true;
-  timer_.expires_after(look_every);
-  timer_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
-    if (error) return;
-    self->armed_ = false;
-    self->look(std::chrono::steady_clock::now());
-    if (!self->waiting_.empty()) self->arm();
-  });
-}
-
-void RefusedConnections::look(ratelimit::Instant now) {
+void RefusedConnections::on_time(Instant now) {
   std::erase_if(waiting_, [now](const Waiting& each) {
     if (drain(each.descriptor) && now < each.until) return false;
     ::close(each.descriptor);
     return true;
   });
+  if (!waiting_.empty()) loop_.start(*this, now + look_every);
 }
 
 }  // namespace sekisho::proxy

@@ -1,10 +1,9 @@
 // relay: the request to the upstream and its response to the client, both at once, as far as each side takes
 // them.
 #include <algorithm>
-#include <charconv>
 #include <stdexcept>
 
-#include "proxy/connection_options.hpp"
+#include "proxy/chunk_header.hpp"
 #include "proxy/forward.hpp"
 #include "proxy/request_body.hpp"
 #include "proxy/worker.hpp"
@@ -15,16 +14,7 @@ namespace {
 constexpr std::size_t read_size = 16 * 1024;
 constexpr std::size_t large_read_size = 64 * 1024;
 constexpr std::size_t body_in_flight = 64 * 1024;  // of a streamed request body, between client and upstream
-// Rails sends a 103 a hint, so there may be dozens; a server that sends nothing else is broken.
-constexpr unsigned most_interim_responses = 100;
 constexpr Duration rate_window = std::chrono::seconds(5);
-
-std::string_view chunk_header(std::size_t size, char (&space)[20]) {
-  char* end = std::to_chars(space, space + 16, size, 16).ptr;
-  *end++ = '\r';
-  *end++ = '\n';
-  return {space, static_cast<std::size_t>(end - space)};
-}
 
 }  // namespace
 
@@ -164,191 +154,6 @@ std::optional<ForwardEnd> Forward::pump_request() {
   return std::nullopt;
 }
 
-std::optional<ForwardEnd> Forward::pump_response() {
-  Link& upstream = *upstream_link_;
-  for (;;) {
-    Gather gather;
-    const std::size_t before = upstream.in.unread().size();
-    const ResponseState state_before = response_state_;
-    if (response_state_ == ResponseState::head) {
-      if (auto end = take_response_head(gather)) return end;
-      if (switching_) return std::nullopt;
-    }
-    if (response_state_ == ResponseState::body) {
-      if (auto end = take_response_body(gather)) {
-        if (gather.count > 0) exchange_.status = 0;  // its head was not sent: a 502 can be
-        return end;
-      }
-    }
-    if (response_state_ == ResponseState::done) {
-      // The server is free: its connection and permit go back before a slow client has taken the rest.
-      release_upstream(exchange_.response.keep_alive && request_sent_ && !trailers_sent_ &&
-                       upstream.out.empty());
-      end_flight();
-      return std::nullopt;
-    }
-    const bool progressed = upstream.in.unread().size() != before || response_state_ != state_before;
-    if (!progressed || upstream.in.empty()) break;
-  }
-  if (upstream.eof || upstream.broken) return upstream_ended();
-  return std::nullopt;
-}
-
-// The server closed or failed before its response was whole.
-ForwardEnd Forward::upstream_ended() const {
-  return may_retry() ? ForwardEnd::retry : ForwardEnd::upstream_reset;
-}
-
-std::optional<ForwardEnd> Forward::take_response_head(Gather& gather) {
-  Link& upstream = *upstream_link_;
-  ResponseHead& head = exchange_.response;
-  for (;;) {
-    const ParseResult result = exchange_.response_parser.parse(upstream.in.unread(), head);
-    if (result.status == ParseStatus::incomplete) return std::nullopt;
-    if (result.status == ParseStatus::failed) return ForwardEnd::upstream_bad;
-    HeadBuffer& scratch = client_.worker_.scratch;
-    scratch.clear();
-    if (head.status == 101) {
-      const bool asked = exchange_.head.upgrade && switches_as_asked(exchange_.head.fields, head.fields);
-      if (!asked || head.version < 11) return ForwardEnd::upstream_bad;
-      switching_ = true;
-    } else if (head.status < 200) {
-      if (++interim_responses_ > most_interim_responses) return ForwardEnd::upstream_bad;
-      // 1xx goes on to a client that knows of it; 100 was answered by us (RFC 9110, 15.2).
-      if (exchange_.head.version == 11 && head.status != 100) {
-        write_interim_head(scratch, head);
-        if (scratch.overflowed()) return ForwardEnd::upstream_bad;
-        client_.link_.send(scratch.view(), client_.now());
-      }
-      upstream.in.consume(result.consumed);
-      exchange_.response_parser.reset(exchange_.head.method);
-      continue;
-    }
-
-    ResponseOptions options;
-    options.client_version = exchange_.head.version;
-    options.date = client_.worker_.wall_ms() / 1000;
-    options.upgraded = switching_;
-    response_remaining_ = 0;
-    switch (head.framing) {
-      case Framing::none:
-        client_framing_ = Framing::none;
-        break;
-      case Framing::length:
-        client_framing_ = Framing::length;
-        response_remaining_ = options.content_length = head.content_length;
-        break;
-      case Framing::chunked:
-      case Framing::until_close:
-        client_framing_ = exchange_.head.version == 11 ? Framing::chunked : Framing::until_close;
-        break;
-    }
-    options.framing = client_framing_;
-    client_.end_is_framing_ = client_framing_ == Framing::until_close;
-    const bool body_owed = !exchange_.request_body.complete;
-    if (client_framing_ == Framing::until_close || client_.last_response() || body_owed ||
-        client_.link_.eof || !exchange_.head.keep_alive) {
-      client_.over_ = true;
-    }
-    options.keep_alive = !client_.over_;
-    write_response_head(scratch, head, exchange_.admission, options);
-    exchange_.status = head.status;
-    exchange_.from_upstream = true;
-    upstream.in.consume(result.consumed);
-    if (scratch.overflowed()) {
-      exchange_.status = 0;
-      return ForwardEnd::upstream_bad;
-    }
-    if (switching_) {
-      client_.link_.send(scratch.view(), client_.now());
-      return std::nullopt;
-    }
-    gather.add(scratch.view());
-    response_decoder_.reset();
-    response_trailer_rules_.reset();
-    if (head.framing == Framing::chunked && client_framing_ == Framing::chunked)
-      response_trailer_rules_.emplace(TrailerRules::Towards::client, head.fields);
-    const bool empty =
-        head.framing == Framing::none || (head.framing == Framing::length && head.content_length == 0);
-    if (empty) {
-      client_.link_.send(gather.view(), client_.now());
-      gather.count = 0;
-      response_state_ = ResponseState::done;
-    } else {
-      response_state_ = ResponseState::body;
-    }
-    return std::nullopt;
-  }
-}
-
-// What has come of the body, decoded, in the client's framing, together with the head where it waits in
-// `gather`: one send.
-std::optional<ForwardEnd> Forward::take_response_body(Gather& gather) {
-  Link& upstream = *upstream_link_;
-  char space[20];
-  Gather data;
-  std::size_t size = 0, used = 0;
-  bool done = false;
-  const std::string_view input = upstream.in.unread();
-  switch (exchange_.response.framing) {
-    case Framing::length: {
-      used = size = static_cast<std::size_t>(std::min<std::uint64_t>(response_remaining_, input.size()));
-      data.add(input.substr(0, size));
-      response_remaining_ -= size;
-      done = response_remaining_ == 0;
-      break;
-    }
-    case Framing::chunked: {
-      while (!done && !data.nearly_full()) {
-        const ChunkDecoder::Step step = response_decoder_.step(input.substr(used));
-        used += step.consumed;
-        if (response_trailer_rules_) exchange_.response_trailers.append(step.trailers);
-        if (step.status == ChunkDecoder::Status::data) {
-          data.add(step.data);
-          size += step.data.size();
-        } else if (step.status == ChunkDecoder::Status::done) {
-          done = true;
-        } else if (step.status == ChunkDecoder::Status::failed) {
-          return ForwardEnd::upstream_bad;
-        } else {
-          break;
-        }
-      }
-      break;
-    }
-    case Framing::until_close: {
-      used = size = input.size();
-      data.add(input);
-      done = upstream.eof && !upstream.broken;
-      break;
-    }
-    case Framing::none:
-      done = true;
-      break;
-  }
-  const bool chunked = client_framing_ == Framing::chunked;
-  if (chunked && size > 0) gather.add(chunk_header(size, space));
-  for (const auto& item : data.view()) {
-    // The head, one chunk header and two closings leave room for all that nearly_full() lets in.
-    gather.items[gather.count++] = item;
-  }
-  if (chunked && size > 0) gather.add("\r\n");
-  if (chunked && done) {
-    if (!exchange_.response_trailers.empty()) {
-      // The head may still stand in the scratch that they are written to.
-      client_.link_.send(gather.view(), client_.now());
-      gather.count = 0;
-    }
-    gather.add(response_end());
-  }
-  if (gather.count > 0) client_.link_.send(gather.view(), client_.now());
-  gather.count = 0;
-  exchange_.body_bytes_out += size;
-  upstream.in.consume(used);
-  if (done) response_state_ = ResponseState::done;
-  return std::nullopt;
-}
-
 bool Forward::wants_client_body() const {
   return streaming_ && response_state_ != ResponseState::done && !exchange_.request_body.complete &&
          upstream_link_ != nullptr && !upstream_link_->send_failed && exchange_.body_in.empty() &&
@@ -382,25 +187,26 @@ void Forward::restart_clocks() {
 void Forward::arm() {
   Link& client = client_.link_;
   if (wants_client_body()) {
-    if (!client.stream->read_pending()) exchange_.body_in.make_room_to_flow(read_size);
-    client.arm_read(exchange_.body_in);
+    client.arm_read_to_flow(exchange_.body_in, read_size);
   } else if (exchange_.request_body.complete && exchange_.body_in.empty()) {
     // For the next request, and to see a reset; the head's buffer is not moved.
     client.arm_read(client.in);
   }
   if (response_state_ == ResponseState::done || upstream_link_ == nullptr) return;
   Link& upstream = *upstream_link_;
-  if (upstream.stream->read_pending() || !may_read_ahead()) return;
+  if (!may_read_ahead()) {
+    upstream.disarm_read(upstream.in);
+    return;
+  }
   const bool large = response_state_ == ResponseState::body &&
                      (exchange_.response.framing != Framing::length || response_remaining_ > read_size) &&
                      client_.worker_.buffers.has_room(large_read_size);
   if (upstream.in.empty()) {
-    upstream.in.make_room_to_flow(large ? large_read_size : read_size);
+    upstream.arm_read_to_flow(upstream.in, large ? large_read_size : read_size);
   } else {
-    upstream.in.make_room(
-        read_size, 2 * BufferPool::size_for(ResponseParser::head_bound(client_config().max_header_bytes)));
+    upstream.arm_read(upstream.in, read_size,
+                      2 * BufferPool::size_for(ResponseParser::head_bound(client_config().max_header_bytes)));
   }
-  upstream.arm_read(upstream.in);
 }
 
 // Whose patience has run out, if anybody's.
@@ -424,7 +230,8 @@ std::optional<ForwardEnd> Forward::check_deadlines() {
       rate_window_bytes_ = client_.link_.bytes_read;
     }
   }
-  if (upstream_open && upstream_link_->stream && upstream_link_->stream->read_pending() && !reading_body()) {
+  if (upstream_open && upstream_link_->stream && upstream_link_->stream->read_wait_pending() &&
+      !reading_body()) {
     const bool stream = response_state_ == ResponseState::body && exchange_.response.event_stream;
     const Duration patience = stream ? upstream_config().tunnel_timeout : upstream_config().response_timeout;
     if (now - upstream_progress_ >= patience) return ForwardEnd::upstream_slow;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <boost/asio/post.hpp>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -43,7 +42,7 @@ class Server::Impl {
     call->function = std::move(function);
     call->done = std::vector<char>(count, 0);
     for (unsigned i = 0; i < count; ++i) {
-      boost::asio::post(group.workers[i]->io(), [call, i, each = group.workers[i].get()] {
+      group.workers[i]->loop().post([call, i, each = group.workers[i].get()] {
         call->function(*each);
         std::lock_guard lock(call->mutex);
         call->done[i] = 1;
@@ -120,7 +119,7 @@ std::vector<unsigned> Server::apply(std::vector<std::unique_ptr<Snapshot>> snaps
 
 void Server::announce_drain() {
   for (const auto& worker : impl_->group.workers) {
-    boost::asio::post(worker->io(), [each = worker.get()] { each->announce_drain(); });
+    worker->loop().post([each = worker.get()] { each->announce_drain(); });
   }
 }
 
@@ -160,7 +159,7 @@ std::uint64_t Server::stop() {
     impl_->on_every_worker([](Worker&) {});
     std::this_thread::yield();
   }
-  for (const auto& worker : impl_->group.workers) worker->io().stop();
+  for (const auto& worker : impl_->group.workers) worker->loop().stop();
   for (std::thread& thread : impl_->threads) thread.join();
   impl_->threads.clear();
   return *exchanges;

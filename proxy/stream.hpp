@@ -3,7 +3,6 @@
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/intrusive_ptr.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -16,9 +15,10 @@ namespace sekisho::proxy {
 
 namespace asio = boost::asio;
 using StreamEndpoint = asio::generic::stream_protocol::endpoint;
+class EventLoop;
 
-// Told when a read, a wait or a connect that was started is over. Must not destroy the stream in the call;
-// dropping a reference is fine.
+// Told when a wait or a connect that was started is over, and when the peer has hung up. Must not destroy the
+// stream in the call; dropping a reference is fine.
 class StreamListener {
  public:
   virtual void on_stream() = 0;
@@ -31,11 +31,10 @@ class StreamListener {
 // attaches it.
 class DetachedStream;
 
-// Reads and connects are started and complete later; writes are tried at once and only waited for when the
-// socket is full. At most one read (or wait for readability) and one wait for writability (or connect) are
-// pending. Every completion calls the listener once; the outcome is then asked for. Counted by intrusive_ptr;
-// a pending operation holds a reference, so a closed stream may be dropped at any time. All on one worker's
-// thread.
+// Reads and writes are tried at once, and only waited for where the peer has sent nothing, or takes nothing:
+// who waits needs no buffer. A wait that is over calls the listener once, in a later turn of the loop; it may
+// turn out to be for nothing. Connects are started and complete likewise. Counted by intrusive_ptr; a closed
+// stream waits for nothing. All on one worker's thread.
 class Stream {
  public:
   using Ptr = boost::intrusive_ptr<Stream>;
@@ -49,22 +48,17 @@ class Stream {
   virtual void start_connect(const StreamEndpoint& endpoint) = 0;
   std::optional<boost::system::error_code> connect_result() const { return connect_result_; }
 
-  // `space` must stay put until the read is over or the stream closed.
-  virtual void start_read(std::span<char> space) = 0;
-  // Waits for readability without a buffer (an idle connection's cheap wait).
-  virtual void start_wait_readable() = 0;
-  bool read_pending() const { return read_pending_; }
-  // Ends a pending read or wait early; it still completes (perhaps with data that came first).
-  virtual void cancel_read() = 0;
-
   struct ReadOutcome {
     std::size_t bytes = 0;
     bool eof = false;
-    boost::system::error_code error;  // set but for eof and cancellation
-    bool cancelled = false;
+    boost::system::error_code error;  // not set for eof, nor for "would block"
+    bool nothing() const { return bytes == 0 && !eof && !error; }
   };
-  // The outcome of the last completed read, once.
-  std::optional<ReadOutcome> take_read() { return std::exchange(read_outcome_, std::nullopt); }
+  // What has come, as far as there is `space`, which is not empty.
+  virtual ReadOutcome try_read(std::span<char> space) = 0;
+  // Waits for bytes, the end or an error.
+  virtual void start_wait_readable() = 0;
+  bool read_wait_pending() const { return read_pending_; }
 
   struct WriteOutcome {
     std::size_t bytes = 0;            // taken
@@ -79,7 +73,7 @@ class Stream {
   // Whether nothing has come from the peer that was not read: no FIN, no reset, no byte. One system call.
   virtual bool quiet() const = 0;
   // Whether the peer has sent its FIN or a reset, though what it sent before is unread yet. A FIN that found
-  // no room behind that is not here. One system call.
+  // no room behind that is not here.
   virtual bool hung_up() const = 0;
 
   virtual void shutdown_send() = 0;
@@ -95,29 +89,25 @@ class Stream {
   Stream() = default;
   virtual ~Stream() = default;
 
-  // For those who carry it out: an operation begins, and is over.
-  void read_begins() { read_pending_ = true; }
+  // For those who carry it out: a wait or a connect begins, and is over.
+  void read_wait_begins() { read_pending_ = true; }
   void write_wait_begins() { write_pending_ = true; }
-  void connect_begins() {
-    connect_result_.reset();
-    write_pending_ = true;
-  }
-  void read_is_over(ReadOutcome outcome) {
-    read_pending_ = false;
-    read_outcome_ = outcome;
-    notify();
-  }
-  void write_wait_is_over() {
-    write_pending_ = false;
-    notify();
-  }
+  void connect_begins() { connect_result_.reset(); }
+  // Where it cannot even be tried: the caller asks for the result at once.
+  void connect_cannot_begin(const boost::system::error_code& error) { connect_result_ = error; }
   void connect_is_over(const boost::system::error_code& error) {
-    write_pending_ = false;
     connect_result_ = error;
     notify();
   }
-  // Where it cannot even be tried: the caller asks for the result at once.
-  void connect_cannot_begin(const boost::system::error_code& error) { connect_result_ = error; }
+  // Ends the waits that `readable` and `writable` are the end of; one call to the listener for both, and for
+  // `changed`.
+  void waits_are_over(bool readable, bool writable, bool changed = false) {
+    const bool ended = (read_pending_ && readable) || (write_pending_ && writable);
+    if (readable) read_pending_ = false;
+    if (writable) write_pending_ = false;
+    if (ended || changed) notify();
+  }
+  void wait_for_nothing() { read_pending_ = write_pending_ = false; }
 
  private:
   void notify() {
@@ -132,14 +122,14 @@ class Stream {
   std::uint32_t references_ = 0;
   bool read_pending_ = false;
   bool write_pending_ = false;
-  std::optional<ReadOutcome> read_outcome_;
   std::optional<boost::system::error_code> connect_result_;
 };
 
 class DetachedStream {
  public:
   virtual ~DetachedStream() = default;
-  virtual Stream::Ptr attach(asio::io_context& io) = 0;
+  // Null where the loop cannot watch it.
+  virtual Stream::Ptr attach(EventLoop& loop) = 0;
 };
 
 }  // namespace sekisho::proxy

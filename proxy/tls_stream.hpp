@@ -17,23 +17,23 @@ class TlsServerContexts;
 // (RFC 9112, 9.8). A try to write offers one record's worth gathered from many buffers, so that a head and
 // its body go out in one; what was refused stands encrypted in OpenSSL and must be offered again, with the
 // same bytes at its front and at least as many. An idle connection holds no record buffers.
-class TlsStream final : public Stream {
+class TlsStream final : public Stream, private LoopSocket {
  public:
   using Pointer = boost::intrusive_ptr<TlsStream>;
 
   // To an upstream: start_connect makes the connection and the handshake, so connect_result() comes after
   // both. Its error says why the server is not trusted; the context tells the log.
-  static Pointer create(asio::io_context& io, std::shared_ptr<const TlsClientContext> context);
-  // From a client: takes the socket of `plain`, of which nothing may be pending, and leaves it closed.
+  static Pointer create(EventLoop& loop, std::shared_ptr<const TlsClientContext> context);
+  // From a client: takes the socket of `plain` and leaves it closed. Where the loop cannot watch it the
+  // handshake fails.
   static Pointer take_over(SocketStream& plain, std::shared_ptr<const TlsServerContexts> contexts);
   // The client's handshake, once, before anything else; connect_result() says how it ended. Who speaks plain
   // HTTP is told so.
   void start_handshake();
 
   void start_connect(const StreamEndpoint& endpoint) override;
-  void start_read(std::span<char> space) override;
+  ReadOutcome try_read(std::span<char> space) override;
   void start_wait_readable() override;
-  void cancel_read() override;
   WriteOutcome try_write(std::span<const asio::const_buffer> buffers) override;
   void start_wait_writable() override;
   // Nothing that is for us to read, that is: a session's ticket is no noise.
@@ -46,50 +46,41 @@ class TlsStream final : public Stream {
   // To an upstream with a close_notify where that is taken at once; to a client without: a connection that is
   // cut must look it.
   void close() override;
-  bool is_open() const override { return socket_.is_open(); }
-  // Null, too, where something read is still to be told or something refused to be offered again.
+  bool is_open() const override { return LoopSocket::is_open(); }
+  // Null, too, where something refused is to be offered again.
   std::unique_ptr<DetachedStream> detach() override;
 
  private:
-  using Socket = SocketStream::Socket;
   class Detached;
 
-  explicit TlsStream(Socket socket) : socket_(std::move(socket)) {}
+  explicit TlsStream(EventLoop& loop) : LoopSocket(loop) {}
 
+  void on_ready() override;
   bool begin_session();
   void handshake();
   void handshake_failed();
-  void wait_for_handshake(Socket::wait_type what);
-
-  bool nothing_to_tell() const;
-  void begin_read();
-  std::optional<ReadOutcome> try_read();
-  void tell_later(const ReadOutcome& outcome);
-  void wait_to_read();
-  void may_read();
+  // What OpenSSL's last call came to: what the socket is known to have left, or to take.
+  void note_call();
+  bool may_read() const;
   bool look();
 
   std::span<const char> next_record(std::span<const asio::const_buffer> buffers, std::size_t from) const;
   void say_close();
 
-  Socket socket_;
-  int family_ = 0;
   std::shared_ptr<const TlsClientContext> client_context_;    // towards an upstream
   std::shared_ptr<const TlsServerContexts> server_contexts_;  // towards a client
   SslHandle ssl_;
   TlsTransport* transport_ = nullptr;  // ssl_'s
+  bool in_handshake_ = false;
   bool established_ = false;
   boost::system::error_code failure_;  // of the session itself: it carries nothing more
-  std::span<char> space_;              // of the pending read; empty: only readability is waited for
-  std::optional<ReadOutcome> ready_;   // about to be told
-  bool read_cancelled_ = false;
   bool read_wants_write_ = false;
   bool write_wants_read_ = false;
   bool close_said_ = false;
+  bool close_waits_ = false;  // close_notify found no room
   bool reset_ = false;
+  bool told_of_end_ = false;
   std::size_t refused_ = 0;  // bytes of the write that OpenSSL has begun and the socket not taken
-  OperationMemory read_memory_;
-  OperationMemory write_memory_;
 };
 
 }  // namespace sekisho::proxy

@@ -18,9 +18,13 @@ int write_some(BIO* bio, const char* bytes, int size) {
   for (;;) {
     const ssize_t sent =
         ::send(transport.descriptor, bytes, static_cast<std::size_t>(size), MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent >= 0) return static_cast<int>(sent);
+    if (sent >= 0) {
+      transport.full = sent < size;
+      return static_cast<int>(sent);
+    }
     if (errno == EINTR) continue;
     if (would_block(errno)) {
+      transport.full = true;
       BIO_set_retry_write(bio);
     } else {
       transport.error = errno;

@@ -9,9 +9,12 @@ namespace sekisho::proxy {
 
 // Goes with its SSL object, also to another worker.
 struct TlsTransport {
+  static constexpr std::uint32_t receives_a_call = 4;
+
   int descriptor = -1;  // not owned
   // The last receive emptied the socket: the next would find nothing unless more has come since.
   bool drained = false;
+  bool full = false;   // the last send of this call found no room
   bool ended = false;  // the peer's FIN was seen
   int error = 0;       // errno of the last call that failed for good
   // Receives that may still be made within one call of OpenSSL, which goes on by itself over what carries no
@@ -20,9 +23,12 @@ struct TlsTransport {
 
   // Before each call of OpenSSL.
   void begin_call() {
-    receives_left = 4;
+    receives_left = receives_a_call;
+    full = false;
     error = 0;
   }
+  // Whether this call of OpenSSL received, so that `drained` is news.
+  bool received() const { return receives_left < receives_a_call; }
 };
 
 // A BIO over `descriptor` that owns its transport; null where memory fails. No signal where the peer is gone.

@@ -49,9 +49,7 @@ bool Tunnel::over(const Link& from, const Link& to, bool closed) {
 }
 
 void Tunnel::arm(Link& from, InputBuffer& read_into, const Link& to) {
-  if (from.stream->read_pending() || !to.takes_more(read_size, most_queued)) return;
-  read_into.make_room(read_size, read_size);
-  from.arm_read(read_into);
+  if (to.takes_more(read_size, most_queued)) from.arm_read(read_into, read_size, read_size);
 }
 
 Task<void> Tunnel::run() {

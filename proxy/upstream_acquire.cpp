@@ -2,7 +2,6 @@
 // worker's newest, or a new one. A server that cannot be reached got nothing of the request: the next is
 // tried.
 #include <algorithm>
-#include <boost/asio/post.hpp>
 #include <string>
 
 #include "proxy/forward.hpp"
@@ -38,9 +37,9 @@ Task<ForwardEnd> Forward::wait_for_permit(Permits& permits, std::shared_ptr<Deta
   auto grant = std::make_shared<Grant>();
   grant->sleeper = &client_;
   auto waiter = std::make_shared<PermitWaiter>();
-  asio::io_context& io = client_.worker_.io();
-  waiter->granted = [grant, &io] {
-    boost::asio::post(io, [grant] {
+  EventLoop& loop = client_.worker_.loop();
+  waiter->granted = [grant, &loop] {
+    loop.post([grant] {
       grant->granted = true;
       if (grant->sleeper != nullptr) grant->sleeper->on_stream();
     });
@@ -75,7 +74,7 @@ Task<ForwardEnd> Forward::wait_for_permit(Permits& permits, std::shared_ptr<Deta
     }
     if (client_.cut_) co_return ForwardEnd::draining;
     if (client_.now() >= deadline) co_return ForwardEnd::queue_full;
-    client_.sleep_until(std::min(deadline, client_.next_look()));
+    client_.sleep_until(deadline);
     co_await client_.wakeup_;
   }
 }
@@ -178,8 +177,8 @@ Task<ForwardEnd> Forward::connect(bool fresh) {
   // From here on the connection's object owns that permit.
   exchange_.upstream = std::make_unique<UpstreamConnection>(worker.buffers, server.shared_from_this());
   if (passed_on && !fresh) {
-    exchange_.upstream->stream = passed_on->attach(worker.io());
-    if (may_use(*exchange_.upstream)) {
+    exchange_.upstream->stream = passed_on->attach(worker.loop());
+    if (exchange_.upstream->stream && may_use(*exchange_.upstream)) {
       exchange_.upstream->reused = true;
       co_return ForwardEnd::complete;
     }
@@ -218,7 +217,7 @@ Task<boost::system::error_code> Forward::connect_to(const StreamEndpoint& endpoi
   UpstreamConnection& connection = *exchange_.upstream;
   for (;;) {
     connection.close();
-    connection.stream = connection.server->make_stream(client_.worker_.io());
+    connection.stream = connection.server->make_stream(client_.worker_.loop());
     connection.stream->set_listener(&client_);
     connection.stream->start_connect(endpoint);
     while (!connection.stream->connect_result()) {
@@ -240,7 +239,6 @@ Task<boost::system::error_code> Forward::connect_to(const StreamEndpoint& endpoi
     while (client_.now() < again && !client_left()) {
       client_.sleep_until(again);
       co_await client_.wakeup_;
-      client_.worker_.touch();
     }
   }
 }

@@ -13,7 +13,7 @@ std::unique_ptr<UpstreamConnection> UpstreamPool::take() {
     spare_.push_back(std::move(idle));
     connection->stream->set_listener(nullptr);
     // A FIN may be booked and its notice on the way.
-    if (connection->stream->read_pending() && !connection->outdated()) return connection;
+    if (connection->stream->read_wait_pending() && !connection->outdated()) return connection;
   }
   return nullptr;
 }
@@ -24,9 +24,8 @@ void UpstreamPool::put(std::unique_ptr<UpstreamConnection> connection, Instant n
   if (server_->connections.waiting() > 0) return;  // a bound was lowered: this one is above it
   connection->reused = true;
   connection->idle_since = now;
-  if (connection->in.capacity() > BlockChain::block_size) connection->in.release();  // it served a large read
-  connection->in.make_room(BlockChain::block_size, BlockChain::block_size);
-  connection->arm_read(connection->in);
+  connection->in.release();
+  if (!connection->stream->read_wait_pending()) connection->stream->start_wait_readable();
   std::unique_ptr<Idle> idle;
   if (spare_.empty()) {
     idle = std::make_unique<Idle>(*this, std::move(connection));
@@ -98,7 +97,12 @@ std::size_t UpstreamPool::richest_peer() const {
   return best;
 }
 
-void UpstreamPool::drop(Idle& idle) {
+void UpstreamPool::look_at(Idle& idle) {
+  Stream& stream = *idle.connection->stream;
+  if (stream.quiet()) {
+    if (!stream.read_wait_pending()) stream.start_wait_readable();
+    return;
+  }
   const auto at =
       std::find_if(idle_.begin(), idle_.end(), [&](const auto& held) { return held.get() == &idle; });
   if (at == idle_.end()) return;

@@ -15,7 +15,7 @@
 namespace sekisho::proxy {
 
 // puma keeps a thread 0.2 s on each idle connection, hence last in, first out, and no more of them than are
-// useful. An idle connection has a read pending: the server's FIN takes it out of the pool, and no look at
+// useful. An idle connection waits to be readable: the server's FIN takes it out of the pool, and no look at
 // the socket is needed before reuse.
 class UpstreamPool {
  public:
@@ -47,16 +47,16 @@ class UpstreamPool {
   std::size_t richest_peer() const;
 
  private:
-  // Watches an idle connection for the server's FIN.
+  // Watches an idle connection for the server's FIN; what is no news (a session's ticket) leaves it.
   struct Idle final : StreamListener {
     Idle(UpstreamPool& p, std::unique_ptr<UpstreamConnection> c) : pool(p), connection(std::move(c)) {}
-    void on_stream() override { pool.drop(*this); }
+    void on_stream() override { pool.look_at(*this); }
     UpstreamPool& pool;
     std::unique_ptr<UpstreamConnection> connection;
   };
 
   bool pass_on(UpstreamConnection& connection);
-  void drop(Idle& idle);
+  void look_at(Idle& idle);
   void close_outdated();
   void resized();
   std::size_t total_idle() const;

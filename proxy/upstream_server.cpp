@@ -76,7 +76,7 @@ void UpstreamServer::note_well(bool well, std::string_view reason) {
 
 void UpstreamServer::set_tls(std::shared_ptr<const TlsClientContext> tls) {
   tls_ = std::move(tls);
-  make_stream = [this](asio::io_context& io) -> Stream::Ptr { return TlsStream::create(io, tls_); };
+  make_stream = [this](EventLoop& loop) -> Stream::Ptr { return TlsStream::create(loop, tls_); };
 }
 
 }  // namespace sekisho::proxy

@@ -4,7 +4,6 @@
 
 #include <array>
 #include <atomic>
-#include <boost/asio/io_context.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -92,7 +91,7 @@ class UpstreamServer : public std::enable_shared_from_this<UpstreamServer> {
 
   const std::string text;  // as in the file: the label and the log's `upstream`
   // What its connections are made of; another in tests, which put faults under it.
-  std::function<Stream::Ptr(asio::io_context&)> make_stream = SocketStream::create;
+  std::function<Stream::Ptr(EventLoop&)> make_stream = SocketStream::create;
   Permits connections;  // max_connections
   // Requests at it; kept only where its upstream has several servers to choose from.
   alignas(64) std::atomic<std::int64_t> in_flight{0};

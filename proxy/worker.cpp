@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/post.hpp>
 #include <chrono>
 #include <cstdlib>
 
@@ -35,8 +33,7 @@ Worker::Worker(WorkerGroup& group, unsigned index, AccessLogLane& lane)
       group_(group),
       index_(index) {
   if (::getrandom(random_state_, sizeof random_state_, 0) != sizeof random_state_) std::abort();
-  touch();
-  last_turn_.store(now_.time_since_epoch().count(), std::memory_order_release);
+  last_turn_.store(now().time_since_epoch().count(), std::memory_order_release);
 }
 
 Worker::~Worker() {
@@ -46,37 +43,32 @@ Worker::~Worker() {
 }
 
 void Worker::run() {
-  const auto work = boost::asio::make_work_guard(io_);
   begin();
-  io_.run();
+  loop_.run();
 }
 
 void Worker::begin() {
-  touch();
+  loop_.touch();
   tick();
 }
 
 std::int64_t Worker::wall_ms() const {
-  return to_ms(now_.time_since_epoch()) + wall_offset_ms_;
+  return to_ms(now().time_since_epoch()) + wall_offset_ms_;
 }
 
-void Worker::arm_tick() {
-  tick_timer_.expires_at(wheel.next_turn());
-  tick_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) tick();
-  });
+void Worker::on_time(Instant) {
+  tick();
 }
 
 void Worker::tick() {
-  touch();
   wall_offset_ms_ =
-      to_ms(std::chrono::system_clock::now().time_since_epoch()) - to_ms(now_.time_since_epoch());
-  last_turn_.store(now_.time_since_epoch().count(), std::memory_order_release);
-  wheel.turn(now_);
-  for (const auto& pool : pools_) pool->expire(now_);
+      to_ms(std::chrono::system_clock::now().time_since_epoch()) - to_ms(now().time_since_epoch());
+  last_turn_.store(now().time_since_epoch().count(), std::memory_order_release);
+  wheel.turn(now());
+  for (const auto& pool : pools_) pool->expire(now());
   buffers.trim();
   log.flush();
-  arm_tick();
+  loop_.start(*this, wheel.next_turn());
 }
 
 std::unique_ptr<Exchange> Worker::borrow_exchange() {
@@ -128,7 +120,7 @@ bool Worker::steal(StealWaiter& waiter) {
   if (richest >= group_.workers.size()) return false;
   Worker& peer = *group_.workers[richest];
   steal_waiters_.push_back(waiter);
-  boost::asio::post(peer.io(), [this, &peer, server = pool->server()] { peer.answer_steal(*this, server); });
+  peer.loop().post([this, &peer, server = pool->server()] { peer.answer_steal(*this, server); });
   return true;
 }
 
@@ -136,24 +128,23 @@ void Worker::answer_steal(Worker& asker, const std::shared_ptr<UpstreamServer>& 
   UpstreamPool* pool = pool_of(*server);
   const std::uint32_t addresses = server->addresses();
   auto stream = pool == nullptr ? nullptr : pool->give_away();
-  boost::asio::post(asker.io(), [&asker, stream = std::move(stream), server, addresses]() mutable {
+  asker.loop().post([&asker, stream = std::move(stream), server, addresses]() mutable {
     if (addresses != server->addresses()) stream = nullptr;  // it may be outdated by now
     asker.receive_stolen(std::move(stream), server);
   });
 }
 
 void Worker::receive_stolen(std::unique_ptr<DetachedStream> stream, std::shared_ptr<UpstreamServer> server) {
-  touch();
   std::unique_ptr<UpstreamConnection> connection;
-  if (stream) {
+  if (Stream::Ptr attached = stream ? stream->attach(loop_) : nullptr) {
     connection = std::make_unique<UpstreamConnection>(buffers, server);
-    connection->stream = stream->attach(io_);
+    connection->stream = std::move(attached);
     connection->reused = true;
   }
   const auto at = std::ranges::find(steal_waiters_, server.get(), &StealWaiter::server);
   if (at == steal_waiters_.end()) {
     UpstreamPool* pool = pool_of(*server);
-    if (connection && pool != nullptr) pool->put(std::move(connection), now_);
+    if (connection && pool != nullptr) pool->put(std::move(connection), now());
     return;
   }
   StealWaiter& waiter = *at;
@@ -164,7 +155,6 @@ void Worker::receive_stolen(std::unique_ptr<DetachedStream> stream, std::shared_
 }
 
 void Worker::adopt_client(const AcceptedConnection& accepted) {
-  touch();
   if (accepted.listener->proxy_protocol) {
     ProxyHandshake::begin(*this, accepted, handshakes_);
   } else {
@@ -173,7 +163,13 @@ void Worker::adopt_client(const AcceptedConnection& accepted) {
 }
 
 void Worker::begin_client(const AcceptedConnection& accepted) {
-  begin_client(SocketStream::adopt(io_, accepted.family, accepted.descriptor), accepted);
+  Stream::Ptr stream = SocketStream::adopt(loop_, accepted.family, accepted.descriptor);
+  if (stream) {
+    begin_client(std::move(stream), accepted);
+  } else {  // the kernel has no memory to watch it with
+    counters.connections_refused.add();
+    client_ended();
+  }
 }
 
 void Worker::begin_client(Stream::Ptr stream, const AcceptedConnection& accepted) {
@@ -239,19 +235,18 @@ std::size_t Worker::tunnels() const {
 }
 
 void Worker::close_idle(Instant deadline, std::size_t before, std::size_t total) {
-  touch();
   phase_ = DrainPhase::closing;
   drain_deadline_ = deadline;
-  const Duration left = std::max(deadline - now_, Duration::zero());
+  const Duration left = std::max(deadline - now(), Duration::zero());
   for (ProxyHandshake& each : handshakes_) {
-    each.end_by(now_ + handshake_in_drain);
+    each.end_by(now() + handshake_in_drain);
   }
   std::size_t nth = before;
   const std::vector<ClientConnection*> all = clients_;
   for (ClientConnection* client : all) {
     if (client->in_tunnel()) {
       ++nth;
-      client->end_tunnel_at(now_ +
+      client->end_tunnel_at(now() +
                             left / static_cast<std::int64_t>(total + 1) * static_cast<std::int64_t>(nth));
     } else if (!client->in_exchange()) {
       client->ring();
@@ -260,12 +255,11 @@ void Worker::close_idle(Instant deadline, std::size_t before, std::size_t total)
 }
 
 Instant Worker::end_of_new_tunnel() const {
-  return phase_ == DrainPhase::closing ? now_ + std::max(drain_deadline_ - now_, Duration::zero()) / 2
+  return phase_ == DrainPhase::closing ? now() + std::max(drain_deadline_ - now(), Duration::zero()) / 2
                                        : Instant::max();
 }
 
 std::uint64_t Worker::cut() {
-  touch();
   std::uint64_t exchanges = 0;
   while (!handshakes_.empty()) handshakes_.front().abandon();
   const std::vector<ClientConnection*> all = clients_;

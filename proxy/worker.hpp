@@ -3,8 +3,6 @@
 #pragma once
 
 #include <atomic>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/intrusive/list.hpp>
 #include <cstdint>
 #include <memory>
@@ -15,13 +13,13 @@
 #include "proxy/buffer_pool.hpp"
 #include "proxy/counters.hpp"
 #include "proxy/deadline_wheel.hpp"
+#include "proxy/event_loop.hpp"
 #include "proxy/exchange.hpp"
 #include "proxy/head_buffer.hpp"
 #include "proxy/listener.hpp"
 #include "proxy/proxy_handshake.hpp"
 #include "proxy/snapshot_ref.hpp"
 #include "proxy/talkers.hpp"
-#include "proxy/turn_timer.hpp"
 #include "proxy/upstream_pool.hpp"
 
 namespace sekisho::proxy {
@@ -49,23 +47,21 @@ struct StealWaiter
   std::unique_ptr<UpstreamConnection> connection;
 };
 
-class Worker {
+class Worker final : private LoopTimer {
  public:
   Worker(WorkerGroup& group, unsigned index, AccessLogLane& lane);
   ~Worker();
 
-  asio::io_context& io() { return io_; }
-  TurnTimer& turns() { return turns_; }
+  EventLoop& loop() { return loop_; }
   unsigned index() const { return index_; }
 
-  // The loop; returns after request_stop. Called on the worker's own thread.
+  // Turns the loop until it is stopped. Called on the worker's own thread.
   void run();
-  // What run() does before it turns the loop, for whoever turns io() himself.
+  // What run() does before, for whoever turns the loop himself.
   void begin();
 
-  // The time of this wake-up. touch() reads the clock; completions call it before they ring a connection.
-  Instant now() const { return now_; }
-  void touch() { now_ = std::chrono::steady_clock::now(); }
+  // The time of this wake-up.
+  Instant now() const { return loop_.now(); }
   // Wall clock at now(), in milliseconds since the epoch; steps of the system's clock are followed by the
   // tick.
   std::int64_t wall_ms() const;
@@ -138,7 +134,7 @@ class Worker {
   Talkers talkers;
 
  private:
-  void arm_tick();
+  void on_time(Instant now) override;
   void tick();
   void answer_steal(Worker& asker, const std::shared_ptr<UpstreamServer>& server);
   void receive_stolen(std::unique_ptr<DetachedStream> stream, std::shared_ptr<UpstreamServer> server);
@@ -146,10 +142,7 @@ class Worker {
 
   WorkerGroup& group_;
   const unsigned index_;
-  asio::io_context io_{1};
-  asio::steady_timer tick_timer_{io_};
-  TurnTimer turns_{io_};
-  Instant now_;
+  EventLoop loop_;
   std::int64_t wall_offset_ms_ = 0;
   SnapshotRef snapshot_;
   DrainPhase phase_ = DrainPhase::serving;

@@ -45,9 +45,9 @@ void FaultRun::make_worker(std::shared_ptr<const config::Config> config) {
     proxy::UpstreamServer& server = *upstreams_->main().servers[i];
     const sockaddr_in address = loopback(exchange_.servers[i]);
     server.set_endpoints({proxy::StreamEndpoint(&address, sizeof address)});
-    server.make_stream = [this](proxy::asio::io_context& io) {
+    server.make_stream = [this](proxy::EventLoop& loop) {
       return MemoryStream::unconnected(
-          io, [this](const proxy::StreamEndpoint& endpoint) { return connect(endpoint); }, streams_);
+          loop, [this](const proxy::StreamEndpoint& endpoint) { return connect(endpoint); }, streams_);
     };
   }
   group_.budget = std::make_unique<proxy::BufferBudget>(config->buffer_total());
@@ -73,7 +73,7 @@ void FaultRun::begin_client() {
   accepted.listener = std::move(listener);
   clients_.emplace_back(exchange_, connection);
   worker_->expect_client();
-  worker_->begin_client(MemoryStream::connected(worker_->io(), connection, streams_), accepted);
+  worker_->begin_client(MemoryStream::connected(worker_->loop(), connection, streams_), accepted);
 }
 
 MemoryStream::Connect FaultRun::connect(const proxy::StreamEndpoint& endpoint) {
@@ -110,7 +110,7 @@ void FaultRun::written(const MemoryConnection& connection, std::size_t bytes) {
 
 bool FaultRun::step() {
   if (over_) return false;
-  bool changed = worker_->io().poll() > 0;
+  bool changed = worker_->loop().poll() > 0;
   for (FaultClient& client : clients_) changed |= client.step();
   for (FaultSession& session : sessions_) changed |= session.step();
   if (!clients_gone_ && worker_->connections() == 0) {

@@ -276,12 +276,12 @@ upstream:
         print(f"each holds {(held - total) / count / 1024:.0f} KiB")
         self.assertLess(held, total + count * 36 * 1024)
 
-    def test_a_pooled_connection_keeps_a_small_buffer(self):
+    def test_a_pooled_connection_keeps_no_buffer(self):
         sekisho = self.enterContext(Sekisho(self.origin.upstream)).wait_upstream()
         for target in ("bytes", "chunked"):
             self.assertEqual(len(fetch(sekisho.address, f"/{target}?n=5000000").body), 5_000_000)
             # Well before the pool closes it for being idle.
-            wait_until(lambda: 0 < sekisho.metric("sekisho_buffer_bytes") <= 16 * 1024, "the large buffer is given back", 5)
+            wait_until(lambda: sekisho.metric("sekisho_buffer_bytes") == 0, "the buffer is given back", 5)
 
     def test_beyond_the_total_a_request_holds_little(self):
         total = 1024 * 1024

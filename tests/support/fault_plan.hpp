@@ -23,7 +23,7 @@ enum class Failure : std::uint8_t {
   eof,          // read: a FIN in place of the data
   broken_pipe,  // write: refused; what the peer had sent may still be read, a FIN behind it
   one_byte,     // no more than that is read or taken
-  would_block,  // write: nothing is taken this time
+  would_block,  // nothing is read or taken this time
   stall,        // nothing comes, or is taken, ever again
   refused,      // connect
   unanswered    // connect
@@ -47,7 +47,7 @@ inline std::vector<Failure> failures_of(Operation operation) {
   switch (operation) {
     case Operation::client_read:
     case Operation::upstream_read:
-      return {Failure::reset, Failure::eof, Failure::one_byte, Failure::stall};
+      return {Failure::reset, Failure::eof, Failure::one_byte, Failure::would_block, Failure::stall};
     case Operation::client_write:
     case Operation::upstream_write:
       return {Failure::reset, Failure::broken_pipe, Failure::one_byte, Failure::would_block, Failure::stall};

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <boost/asio/error.hpp>
-#include <boost/asio/post.hpp>
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -12,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include "proxy/event_loop.hpp"
 #include "proxy/stream.hpp"
 #include "tests/support/fault_plan.hpp"
 
@@ -51,7 +51,7 @@ struct MemoryConnection {
 
 using MemoryConnectionPtr = std::shared_ptr<MemoryConnection>;
 
-// The end that the code under test holds. Every completion is posted to the io_context.
+// The end that the code under test holds. Every completion is posted to the loop.
 class MemoryStream final : public proxy::Stream {
  public:
   // What a connect came to: a connection, an error, or (neither) no answer ever.
@@ -62,13 +62,13 @@ class MemoryStream final : public proxy::Stream {
   using Connector = std::function<Connect(const proxy::StreamEndpoint&)>;
 
   // `alive` counts those that there are: a leak shows there.
-  static Ptr connected(proxy::asio::io_context& io, MemoryConnectionPtr connection, std::size_t& alive) {
-    boost::intrusive_ptr<MemoryStream> stream(new MemoryStream(io, {}, alive));
+  static Ptr connected(proxy::EventLoop& loop, MemoryConnectionPtr connection, std::size_t& alive) {
+    boost::intrusive_ptr<MemoryStream> stream(new MemoryStream(loop, {}, alive));
     stream->take_up(std::move(connection));
     return stream;
   }
-  static Ptr unconnected(proxy::asio::io_context& io, Connector connector, std::size_t& alive) {
-    return Ptr(new MemoryStream(io, std::move(connector), alive));
+  static Ptr unconnected(proxy::EventLoop& loop, Connector connector, std::size_t& alive) {
+    return Ptr(new MemoryStream(loop, std::move(connector), alive));
   }
 
   void start_connect(const proxy::StreamEndpoint& endpoint) override {
@@ -80,19 +80,53 @@ class MemoryStream final : public proxy::Stream {
     post([error = made.error](MemoryStream& self) { self.finish_connect(error); });
   }
 
-  void start_read(std::span<char> space) override {
-    read_begins();
-    space_ = space;
-    reading_ = Reading::bytes;
-    look_for_input();
+  ReadOutcome try_read(std::span<char> space) override {
+    ReadOutcome outcome;
+    if (!open_ || !connection_) {
+      outcome.error = boost::asio::error::not_connected;
+      return outcome;
+    }
+    MemoryConnection& c = *connection_;
+    if (!has_input()) return outcome;
+    std::size_t most = space.size();
+    switch (c.plan.next(c.reads)) {
+      case Failure::reset:
+        c.die();
+        break;
+      case Failure::eof:
+        c.to_stream.clear();
+        c.peer_fin = true;
+        break;
+      case Failure::one_byte:
+        most = 1;
+        break;
+      case Failure::would_block:
+        return outcome;
+      case Failure::stall:
+        c.read_stalled = true;
+        return outcome;
+      default:
+        break;
+    }
+    outcome.bytes = std::min(most, c.to_stream.size());
+    std::memcpy(space.data(), c.to_stream.data(), outcome.bytes);
+    c.to_stream.erase(0, outcome.bytes);
+    if (c.dead) {
+      outcome.error = boost::asio::error::connection_reset;
+    } else if (outcome.bytes == 0) {
+      outcome.eof = true;
+    }
+    if (outcome.bytes > 0) {
+      c.delivered += outcome.bytes;
+      if (c.on_delivered) c.on_delivered(outcome.bytes);
+    }
+    look_for_room();
+    return outcome;
   }
   void start_wait_readable() override {
-    read_begins();
-    reading_ = Reading::readiness;
+    read_wait_begins();
     look_for_input();
   }
-  // As with a socket, a wait for writability ends along with it.
-  void cancel_read() override { abort_pending(); }
 
   WriteOutcome try_write(std::span<const boost::asio::const_buffer> buffers) override {
     WriteOutcome outcome;
@@ -142,7 +176,6 @@ class MemoryStream final : public proxy::Stream {
   }
   void start_wait_writable() override {
     write_wait_begins();
-    awaiting_room_ = true;
     look_for_room();
   }
 
@@ -156,9 +189,9 @@ class MemoryStream final : public proxy::Stream {
   void reset_at_close() override { resets_ = true; }
   void close() override {
     if (!open_) return;
-    open_ = false;
+    open_ = connecting_ = false;
     leave();
-    abort_pending();
+    wait_for_nothing();
   }
   bool is_open() const override { return open_; }
   std::unique_ptr<proxy::DetachedStream> detach() override {
@@ -166,59 +199,21 @@ class MemoryStream final : public proxy::Stream {
     auto connection = std::move(connection_);
     connection->stream = nullptr;
     open_ = false;
-    abort_pending();
+    wait_for_nothing();
     return std::make_unique<Detached>(std::move(connection), alive_);
   }
 
   // The peer's end calls these when it has put something in, or taken something out.
   void look_for_input() {
-    if (reading_ == Reading::nothing || !open_ || !connection_) return;
-    MemoryConnection& c = *connection_;
-    if (c.to_stream.empty() && !c.peer_fin && !c.dead) return;
-    ReadOutcome outcome;
-    if (reading_ == Reading::bytes) {
-      if (c.read_stalled) return;
-      std::size_t most = space_.size();
-      switch (c.plan.next(c.reads)) {
-        case Failure::reset:
-          c.die();
-          break;
-        case Failure::eof:
-          c.to_stream.clear();
-          c.peer_fin = true;
-          break;
-        case Failure::one_byte:
-          most = 1;
-          break;
-        case Failure::stall:
-          c.read_stalled = true;
-          return;
-        default:
-          break;
-      }
-      outcome.bytes = std::min(most, c.to_stream.size());
-      std::memcpy(space_.data(), c.to_stream.data(), outcome.bytes);
-      c.to_stream.erase(0, outcome.bytes);
-      if (c.dead) {
-        outcome.error = boost::asio::error::connection_reset;
-      } else if (outcome.bytes == 0) {
-        outcome.eof = true;
-      }
-    }
-    finish_read(outcome);
-    look_for_room();
+    if (!open_ || !connection_) return;
+    const bool ended = connection_->peer_fin || connection_->dead;
+    if ((read_wait_pending() && has_input()) || (ended && !told_of_end_)) look_later();
   }
   void look_for_room() {
-    if (!awaiting_room_ || !open_ || !connection_) return;
-    const MemoryConnection& c = *connection_;
-    const bool broken = c.dead || c.write_broken || c.peer_closed;
-    if (!broken && (c.write_stalled || c.to_peer.size() >= c.capacity)) return;
-    finish_write_wait();
+    if (write_wait_pending() && has_room()) look_later();
   }
 
  private:
-  enum class Reading : std::uint8_t { nothing, bytes, readiness };
-
   class Detached final : public proxy::DetachedStream {
    public:
     Detached(MemoryConnectionPtr connection, std::size_t& alive)
@@ -226,15 +221,15 @@ class MemoryStream final : public proxy::Stream {
     ~Detached() override {
       if (connection_) end(*connection_, false);
     }
-    Ptr attach(proxy::asio::io_context& io) override { return connected(io, std::move(connection_), alive_); }
+    Ptr attach(proxy::EventLoop& loop) override { return connected(loop, std::move(connection_), alive_); }
 
    private:
     MemoryConnectionPtr connection_;
     std::size_t& alive_;
   };
 
-  MemoryStream(proxy::asio::io_context& io, Connector connector, std::size_t& alive)
-      : io_(io), connector_(std::move(connector)), alive_(alive) {
+  MemoryStream(proxy::EventLoop& loop, Connector connector, std::size_t& alive)
+      : loop_(loop), connector_(std::move(connector)), alive_(alive) {
     ++alive_;
   }
   ~MemoryStream() override {
@@ -259,30 +254,25 @@ class MemoryStream final : public proxy::Stream {
     if (resets || !c.to_stream.empty()) c.stream_reset = true;
     if (!c.to_stream.empty()) c.to_peer.clear();
   }
-  void abort_pending() {
-    if (reading_ != Reading::nothing) {
-      ReadOutcome outcome;
-      outcome.cancelled = true;
-      finish_read(outcome);
-    }
-    if (awaiting_room_) finish_write_wait();
-    if (connecting_ && !open_) {
-      post([](MemoryStream& self) { self.finish_connect(boost::asio::error::operation_aborted); });
-    }
+  bool has_input() const {
+    const MemoryConnection& c = *connection_;
+    return !c.read_stalled && (!c.to_stream.empty() || c.peer_fin || c.dead);
   }
-  void finish_read(const ReadOutcome& outcome) {
-    reading_ = Reading::nothing;
-    post([outcome](MemoryStream& self) {
-      if (outcome.bytes > 0 && self.open_ && self.connection_) {
-        self.connection_->delivered += outcome.bytes;
-        if (self.connection_->on_delivered) self.connection_->on_delivered(outcome.bytes);
-      }
-      self.read_is_over(outcome);
+  bool has_room() const {
+    if (!open_ || !connection_) return false;
+    const MemoryConnection& c = *connection_;
+    return c.dead || c.write_broken || c.peer_closed || (!c.write_stalled && c.to_peer.size() < c.capacity);
+  }
+  // As the loop would tell of a socket.
+  void look_later() {
+    if (std::exchange(looking_, true)) return;
+    post([](MemoryStream& self) {
+      self.looking_ = false;
+      if (!self.open_ || !self.connection_) return;
+      const bool ended = self.connection_->peer_fin || self.connection_->dead;
+      const bool changed = ended && !std::exchange(self.told_of_end_, ended);
+      self.waits_are_over(self.has_input(), self.has_room(), changed);
     });
-  }
-  void finish_write_wait() {
-    awaiting_room_ = false;
-    post([](MemoryStream& self) { self.write_wait_is_over(); });
   }
   void finish_connect(const boost::system::error_code& error) {
     if (!connecting_) return;
@@ -291,19 +281,18 @@ class MemoryStream final : public proxy::Stream {
   }
   template <class Function>
   void post(Function function) {
-    boost::asio::post(io_, [self = boost::intrusive_ptr<MemoryStream>(this), function] { function(*self); });
+    loop_.post([self = boost::intrusive_ptr<MemoryStream>(this), function] { function(*self); });
   }
 
-  proxy::asio::io_context& io_;
+  proxy::EventLoop& loop_;
   Connector connector_;
   std::size_t& alive_;
   MemoryConnectionPtr connection_;
   bool open_ = false;
   bool connecting_ = false;
   bool resets_ = false;
-  Reading reading_ = Reading::nothing;
-  std::span<char> space_;
-  bool awaiting_room_ = false;
+  bool looking_ = false;
+  bool told_of_end_ = false;
 };
 
 // The other end, moved along by the test between turns of the loop.

@@ -1,0 +1,148 @@
+#include "proxy/event_loop.hpp"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <limits>
+#include <system_error>
+
+namespace sekisho::proxy {
+namespace {
+
+constexpr std::uint32_t every_edge = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+
+}  // namespace
+
+EventLoop::EventLoop() {
+  epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
+  bell_ = epoll_ < 0 ? -1 : ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLET;  // never read: each ring is an edge
+  if (bell_ < 0 || ::epoll_ctl(epoll_, EPOLL_CTL_ADD, bell_, &event) != 0) {
+    const int problem = errno;
+    if (bell_ >= 0) ::close(bell_);
+    if (epoll_ >= 0) ::close(epoll_);
+    throw std::system_error(problem, std::system_category(), "an event loop cannot be made");
+  }
+  touch();
+}
+
+EventLoop::~EventLoop() {
+  ::close(bell_);
+  ::close(epoll_);
+}
+
+boost::system::error_code EventLoop::watch(int descriptor, EventSource& source) {
+  epoll_event event{};
+  event.events = every_edge;
+  event.data.ptr = &source;
+  if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event) == 0) return {};
+  return {errno, boost::system::system_category()};
+}
+
+void EventLoop::forget(EventSource& source) {
+  source.unlink();
+  for (std::size_t i = at_; i < count_; ++i) {
+    if (events_[i].data.ptr == &source) events_[i].data.ptr = nullptr;
+  }
+}
+
+void EventLoop::unwatch(int descriptor, EventSource& source) {
+  ::epoll_ctl(epoll_, EPOLL_CTL_DEL, descriptor, nullptr);
+  forget(source);
+}
+
+void EventLoop::start(LoopTimer& timer, Instant at) {
+  timer.unlink();
+  timer.at_ = at;
+  timers_.insert(timer);
+}
+
+void EventLoop::wake() {
+  if (rung_.exchange(true, std::memory_order_acq_rel)) return;
+  const std::uint64_t one = 1;
+  // Fails only where the counter is full, and then the bell rings anyway.
+  [[maybe_unused]] const ssize_t written = ::write(bell_, &one, sizeof one);
+}
+
+void EventLoop::stop() {
+  stopped_.store(true, std::memory_order_release);
+  wake();
+}
+
+void EventLoop::run() {
+  while (!stopped_.load(std::memory_order_acquire)) turn(true);
+}
+
+std::size_t EventLoop::poll() {
+  std::size_t done = 0;
+  while (const std::size_t more = turn(false)) done += more;
+  return done;
+}
+
+std::size_t EventLoop::turn(bool may_wait) {
+  const int count =
+      ::epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), may_wait ? patience() : 0);
+  touch();
+  at_ = 0;
+  count_ = count > 0 ? static_cast<std::size_t>(count) : 0;
+  // In this order: who has come gets his turn before those who have more than one turn's worth to do.
+  return take_events() + ring_timers() + turn_deferred() + read_mail();
+}
+
+// How long to wait, in the milliseconds of epoll_wait, rounded up: nobody is rung early.
+int EventLoop::patience() const {
+  if (!deferred_.empty()) return 0;
+  if (timers_.empty()) return -1;
+  const auto left = timers_.begin()->at_ - std::chrono::steady_clock::now();
+  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(left).count();
+  return static_cast<int>(std::clamp<std::int64_t>(ms, 0, std::numeric_limits<int>::max()));
+}
+
+std::size_t EventLoop::take_events() {
+  std::size_t done = 0;
+  while (at_ < count_) {
+    const epoll_event& event = events_[at_++];
+    if (event.data.ptr == nullptr) continue;  // the bell, or somebody who has gone
+    if (++done % events_a_clock == 0) touch();
+    static_cast<EventSource*>(event.data.ptr)->on_events(event.events);
+  }
+  return done;
+}
+
+std::size_t EventLoop::ring_timers() {
+  std::size_t done = 0;
+  // Those rung may start others, or end them.
+  while (!timers_.empty() && timers_.begin()->at_ <= now_) {
+    LoopTimer& timer = *timers_.begin();
+    timer.unlink();
+    timer.on_time(now_);
+    ++done;
+  }
+  return done;
+}
+
+// Once each, for those that are in line now.
+std::size_t EventLoop::turn_deferred() {
+  std::size_t done = 0;
+  Deferred line;
+  line.swap(deferred_);
+  while (!line.empty()) {
+    EventSource& source = line.front();
+    line.pop_front();
+    if (++done % events_a_clock == 0) touch();
+    source.on_turn();
+  }
+  return done;
+}
+
+std::size_t EventLoop::read_mail() {
+  if (!rung_.exchange(false, std::memory_order_acq_rel)) return 0;
+  mailbox_.restart();
+  return mailbox_.poll();
+}
+
+}  // namespace sekisho::proxy

@@ -1,0 +1,154 @@
+#include "proxy/event_loop.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace sekisho::proxy {
+namespace {
+
+using std::chrono::milliseconds;
+
+struct Sleeper final : LoopTimer {
+  Sleeper(EventLoop& loop, Instant at, std::vector<Sleeper*>& rung_before) : rung(rung_before) {
+    loop.start(*this, at);
+  }
+  void on_time(Instant now) override {
+    EXPECT_GE(now, time()) << "nobody early";
+    rung.push_back(this);
+    if (then) then();
+  }
+  std::vector<Sleeper*>& rung;
+  std::function<void()> then;
+};
+
+struct Line {
+  std::unique_ptr<Sleeper> sleeper(milliseconds after) {
+    return std::make_unique<Sleeper>(loop, start + after, rung);
+  }
+  // Turns until a last one is rung.
+  void run(milliseconds after) {
+    const auto last = sleeper(after);
+    last->then = [this] { loop.stop(); };
+    loop.run();
+    rung.pop_back();
+  }
+  EventLoop loop;
+  Instant start = std::chrono::steady_clock::now();
+  std::vector<Sleeper*> rung;
+};
+
+TEST(EventLoop, RingsEachOnceInTheOrderOfTheirTimes) {
+  Line line;
+  const auto third = line.sleeper(milliseconds(60)), first = line.sleeper(milliseconds(20)),
+             second = line.sleeper(milliseconds(40)), past = line.sleeper(milliseconds(-5));
+  line.run(milliseconds(80));
+  EXPECT_EQ(line.rung, (std::vector<Sleeper*>{past.get(), first.get(), second.get(), third.get()}));
+}
+
+// What one that was late by a slot of the wheel would never do: it is the best of many that is looked at,
+// since a machine under load lets any one of them wait.
+TEST(EventLoop, RingsWithinMilliseconds) {
+  Line line;
+  auto least = milliseconds::max();
+  std::vector<std::unique_ptr<Sleeper>> sleepers;
+  for (int at = 1; at <= 20; ++at) {
+    sleepers.push_back(line.sleeper(milliseconds(7 * at)));
+    sleepers.back()->then = [&, rung = sleepers.back().get()] {
+      const auto late = std::chrono::steady_clock::now() - rung->time();
+      least = std::min(least, std::chrono::duration_cast<milliseconds>(late));
+    };
+  }
+  line.run(milliseconds(160));
+  EXPECT_EQ(line.rung.size(), 20U);
+  EXPECT_LT(least, milliseconds(20));
+}
+
+TEST(EventLoop, WhoHasGoneIsNotRungAndKeepsNobodyBack) {
+  Line line;
+  auto gone = line.sleeper(milliseconds(5));
+  const auto stays = line.sleeper(milliseconds(10));
+  gone = nullptr;
+  line.run(milliseconds(30));
+  EXPECT_EQ(line.rung, std::vector<Sleeper*>{stays.get()});
+}
+
+TEST(EventLoop, OneThatIsRungMayEndAnotherAndBringInANewOne) {
+  Line line;
+  const auto first = line.sleeper(milliseconds(1));
+  auto second = line.sleeper(milliseconds(1));
+  std::unique_ptr<Sleeper> late;
+  first->then = [&] {
+    second = nullptr;
+    late = line.sleeper(milliseconds(10));
+  };
+  line.run(milliseconds(30));
+  EXPECT_EQ(line.rung, (std::vector<Sleeper*>{first.get(), late.get()}));
+}
+
+TEST(EventLoop, DoesWhatOtherThreadsPostInTheirOrder) {
+  EventLoop loop;
+  constexpr int calls = 1000, threads = 3;
+  std::array<std::vector<int>, threads> seen;
+  int left = calls * threads;
+  std::vector<std::thread> posters;
+  for (int number = 0; number < threads; ++number) {
+    posters.emplace_back([&, number] {
+      for (int at = 0; at < calls; ++at) {
+        loop.post([&, number, at] {
+          seen[static_cast<std::size_t>(number)].push_back(at);
+          if (--left == 0) loop.stop();
+        });
+      }
+    });
+  }
+  loop.run();
+  for (std::thread& each : posters) each.join();
+  for (const std::vector<int>& of_one : seen) {
+    EXPECT_EQ(of_one.size(), static_cast<std::size_t>(calls));
+    EXPECT_TRUE(std::ranges::is_sorted(of_one));
+  }
+}
+
+TEST(EventLoop, DestroysWhatNobodyCameToDo) {
+  const auto held = std::make_shared<int>(1);
+  {
+    EventLoop loop;
+    loop.post([held] { FAIL() << "the loop never turned"; });
+    EXPECT_EQ(held.use_count(), 2);
+  }
+  EXPECT_EQ(held.use_count(), 1);
+}
+
+// A source that always has more to do gets one turn in a round, and so do the others.
+TEST(EventLoop, WhoDefersHimselfKeepsNobodyWaiting) {
+  struct Busy final : EventSource {
+    explicit Busy(EventLoop& the_loop) : loop(the_loop) { loop.defer(*this); }
+    void on_events(std::uint32_t) override {}
+    void on_turn() override {
+      ++turns;
+      if (++*all == 300) {
+        loop.stop();
+      } else {
+        loop.defer(*this);
+      }
+    }
+    EventLoop& loop;
+    int turns = 0;
+    int* all = nullptr;
+  };
+  EventLoop loop;
+  int all = 0;
+  std::array<Busy, 3> busy{Busy(loop), Busy(loop), Busy(loop)};
+  for (Busy& each : busy) each.all = &all;
+  loop.run();
+  for (const Busy& each : busy) EXPECT_EQ(each.turns, 100);
+}
+
+}  // namespace
+}  // namespace sekisho::proxy
