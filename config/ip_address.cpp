@@ -88,10 +88,10 @@ std::optional<std::array<std::uint8_t, 16>> ipv6_bytes(std::string_view text) {
 }
 
 void clear_after(std::array<std::uint8_t, 16>& bytes, unsigned bits) {
-  for (unsigned i = 0; i < bytes.size(); ++i) {
-    const unsigned kept = bits <= 8 * i ? 0 : std::min(8U, bits - 8 * i);
-    bytes[i] = static_cast<std::uint8_t>(bytes[i] & (0xff00U >> kept));
-  }
+  const std::size_t whole = bits / 8;
+  if (whole >= bytes.size()) return;
+  bytes[whole] = static_cast<std::uint8_t>(bytes[whole] & (0xff00U >> bits % 8));
+  std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(whole) + 1, bytes.end(), std::uint8_t{0});
 }
 
 char* write_ipv4(const std::uint8_t* bytes, char* out) {

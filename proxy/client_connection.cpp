@@ -261,7 +261,6 @@ Task<void> ClientConnection::handle() {
   link_.disarm_read(exchange.body_in);
   // What was read beyond the body begins the next request.
   if (!over_ && !exchange.body_in.empty()) link_.in.prepend(exchange.body_in.unread());
-  exchange.reset();
   if (!request_begun()) {
     worker_.give_back(std::move(exchange_));
     worker_.counters.client_active.subtract();
@@ -269,6 +268,7 @@ Task<void> ClientConnection::handle() {
   } else {
     exchange.request_parser.set_limits(
         {worker_.current().config->client.max_header_bytes, worker_.current().config->client.max_headers});
+    exchange.reset();
     exchange.started = now();
   }
 }

@@ -8,19 +8,23 @@ namespace sekisho::proxy {
 
 ConnectionOptions::ConnectionOptions(std::span<const Field> fields) {
   for (const Field& field : fields) {
-    if (field.id != FieldId::connection) continue;
+    if (field.id != FieldId::connection && field.id != FieldId::proxy_connection) continue;
     std::string_view list = field.value;
     std::string_view element;
     while (next_element(list, element)) {
       if (element.empty()) continue;
-      if (equals_lower(element, "close")) {
+      if (!std::ranges::all_of(element, is_token_char)) {
+        error = "a Connection that is no list of tokens";
+      } else if (field.id == FieldId::proxy_connection) {
+        continue;
+      } else if (equals_lower(element, "close")) {
         close = true;
       } else if (equals_lower(element, "keep-alive")) {
         keep_alive = true;
       } else if (equals_lower(element, "upgrade")) {
         upgrade = true;
       } else if (name_count == max_names) {
-        too_many = true;
+        error = "too many names in Connection";
       } else {
         names[name_count++] = element;
       }

@@ -17,9 +17,12 @@ struct ConnectionOptions {
   bool close = false;
   bool keep_alive = false;
   bool upgrade = false;
-  bool too_many = false;  // more names than fit: the parsers refuse such a head
+  // Why the parsers refuse such a head: no list of tokens, in Proxy-Connection too, or more names than fit.
+  const char* error = nullptr;
   std::size_t name_count = 0;
-  std::array<std::string_view, max_names> names;  // of other fields, which end at this hop
+  union {                                           // not cleared: nearly every head names none
+    std::array<std::string_view, max_names> names;  // of other fields, which end at this hop
+  };
 
   explicit ConnectionOptions(std::span<const Field> fields);
   bool names_field(std::string_view name) const;

@@ -32,11 +32,13 @@ Forward::~Forward() {
 
 Task<void> Forward::run() {
   const Instant turn = client_.now() + exchange_.admission.delay;
-  ForwardEnd end = co_await collect_body();
+  ForwardEnd end = exchange_.request_body.complete ? ForwardEnd::complete : co_await collect_body();
   if (end == ForwardEnd::complete && client_.now() < turn) end = co_await wait_for_turn(turn);
   for (std::uint64_t tries = 0; end == ForwardEnd::complete; ++tries) {
-    end = co_await acquire(tries > 0);
-    if (end != ForwardEnd::complete) break;
+    if (tries > 0 || !acquire_idle()) {
+      end = co_await acquire(tries > 0);
+      if (end != ForwardEnd::complete) break;
+    }
     end = co_await relay();
     if (end != ForwardEnd::retry) break;
     release_upstream(false);

@@ -57,6 +57,8 @@ class Forward {
   // upstream_acquire.cpp: a permit, a server, then an idle connection to it, another worker's, or a new one.
   // `fresh`: a second try, which must not meet another connection that the server has closed.
   Task<ForwardEnd> acquire(bool fresh);
+  bool acquire_idle();
+  void take_up();
   Task<ForwardEnd> take_permit(Permits& permits);
   // `connection`: where what comes along with a connection's permit is put.
   Task<ForwardEnd> wait_for_turn(Instant turn);
@@ -75,7 +77,11 @@ class Forward {
 
   // relay.cpp: both directions at once.
   struct Gather {
-    std::array<boost::asio::const_buffer, 60> items;
+    Gather() {
+    }  // the items are written before they are read, and clearing them all costs a kilobyte each time
+    union {
+      std::array<boost::asio::const_buffer, 60> items;
+    };
     std::size_t count = 0;
     void add(std::string_view bytes) {
       if (!bytes.empty()) items[count++] = boost::asio::const_buffer(bytes.data(), bytes.size());

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 #include <vector>
 
@@ -17,12 +18,25 @@ class HeadBuffer {
     size_ = 0;
     overflowed_ = false;
   }
-  void append(std::string_view text);
-  void append(char c) { append(std::string_view(&c, 1)); }
+  void append(std::string_view text) {
+    if (char* at = room_for(text.size())) put(at, text);
+  }
+  void append(char c) {
+    if (char* at = room_for(1)) *at = c;
+  }
   void append_number(std::uint64_t number);
   void append_hex(std::uint64_t number);
   // "Name: value\r\n"
-  void append_field(std::string_view name, std::string_view value);
+  void append_field(std::string_view name, std::string_view value) {
+    char* at = room_for(name.size() + value.size() + 4);
+    if (at == nullptr) return;
+    at = put(at, name);
+    *at++ = ':';
+    *at++ = ' ';
+    at = put(at, value);
+    *at++ = '\r';
+    *at = '\n';
+  }
 
   std::string_view view() const { return {bytes_.data(), size_}; }
   std::size_t size() const { return size_; }
@@ -30,6 +44,21 @@ class HeadBuffer {
   std::size_t capacity() const { return bytes_.size(); }
 
  private:
+  // Where that many bytes go, which are then written; null past the capacity.
+  char* room_for(std::size_t bytes) {
+    if (overflowed_ || bytes > bytes_.size() - size_) {
+      overflowed_ = true;
+      return nullptr;
+    }
+    char* at = bytes_.data() + size_;
+    size_ += bytes;
+    return at;
+  }
+  static char* put(char* at, std::string_view text) {
+    if (!text.empty()) std::memcpy(at, text.data(), text.size());
+    return at + text.size();
+  }
+
   std::vector<char> bytes_;
   std::size_t size_ = 0;
   bool overflowed_ = false;

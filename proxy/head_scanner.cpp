@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 
+#include "proxy/field_id.hpp"
 #include "proxy/http_text.hpp"
 
 namespace sekisho::proxy {
@@ -70,7 +71,17 @@ void HeadScanner::reset(const HeadLimits& limits) {
   state_ = kind_ == Kind::request ? State::leading : State::version;
   limits_ = limits;
   result_ = {};
-  start_ = offset_ = mark_ = method_size_ = fields_ = 0;
+  start_ = offset_ = mark_ = method_size_ = target_size_ = 0;
+  status_ = 0;
+  lines_.clear();
+}
+
+void HeadScanner::fields(std::string_view input, std::vector<Field>& fields) const {
+  fields.clear();
+  for (const Line& line : lines_) {
+    const std::string_view name = input.substr(line.name, line.name_size);
+    fields.push_back({name, trim(input.substr(line.value, line.value_end - line.value)), field_id(name)});
+  }
 }
 
 std::size_t HeadScanner::fail(std::size_t at, unsigned status, const char* reason) {
@@ -106,7 +117,7 @@ std::size_t HeadScanner::step(const char* bytes, std::size_t at, std::size_t end
     case State::target:
       return scan_target(bytes, at, end);
     case State::version:
-      return scan_version(bytes, at);
+      return scan_version(bytes, at, end);
     case State::status_code:
       return scan_status_code(bytes[at], at);
     case State::reason:
@@ -173,19 +184,22 @@ std::size_t HeadScanner::scan_target(const char* bytes, std::size_t at, std::siz
   const bool preface = method == "PRI" && target == "*";
   if (const char* error = form_error(method, target); error != nullptr && !preface)
     return fail(at, 400, error);
+  target_size_ = target.size();
   mark_ = at + 1;
   state_ = State::version;
   return mark_;
 }
 
-std::size_t HeadScanner::scan_version(const char* bytes, std::size_t at) {
+std::size_t HeadScanner::scan_version(const char* bytes, std::size_t at, std::size_t end) {
   constexpr std::string_view pattern = "HTTP/0.0";
-  const std::size_t index = at - mark_;
-  const char c = bytes[at];
-  if (index < pattern.size()) {
-    const bool matches = pattern[index] == '0' ? is_digit(c) : c == pattern[index];
-    return matches ? at + 1 : fail(at, 400, "no valid HTTP version");
+  for (std::size_t index = at - mark_; index < pattern.size(); ++index, ++at) {
+    if (at == end) return at;
+    const char expected = pattern[index];
+    if (expected == '0' ? !is_digit(bytes[at]) : bytes[at] != expected)
+      return fail(at, 400, "no valid HTTP version");
   }
+  if (at == end) return at;
+  const char c = bytes[at];
   if (c != (kind_ == Kind::request ? '\r' : ' ')) return fail(at, 400, "no valid HTTP version");
   const char major = bytes[mark_ + 5];
   const char minor = bytes[mark_ + 7];
@@ -193,6 +207,7 @@ std::size_t HeadScanner::scan_version(const char* bytes, std::size_t at) {
   if (major != '1' || minor > '1') return fail(at, 505, "neither HTTP/1.0 nor HTTP/1.1");
   if (std::string_view(bytes + start_, method_size_) == "PRI")
     return fail(at, 400, "a method that HTTP/2 reserves");
+  version_ = minor == '1' ? 11 : 10;
   mark_ = at + 1;
   state_ = kind_ == Kind::request ? State::line_lf : State::status_code;
   return mark_;
@@ -202,7 +217,12 @@ std::size_t HeadScanner::scan_status_code(char c, std::size_t at) {
   const std::size_t index = at - mark_;
   if (index == 0 ? c < '1' || c > '5' : index < 3 ? !is_digit(c) : c != ' ')
     return fail(at, 400, "no valid status");
-  if (index == 3) state_ = State::reason;
+  if (index < 3) {
+    status_ = status_ * 10 + static_cast<unsigned>(c - '0');
+  } else {
+    reason_ = at + 1;
+    state_ = State::reason;
+  }
   return at + 1;
 }
 
@@ -213,7 +233,8 @@ std::size_t HeadScanner::scan_field_start(char c, std::size_t at) {
   }
   if (c == ' ' || c == '\t') return fail(at, 400, "a folded line");
   if (!is_token_char(c)) return fail(at, 400, "no valid field name");
-  if (++fields_ > limits_.max_fields) return fail(at, 431, "too many fields");
+  if (lines_.size() == limits_.max_fields) return fail(at, 431, "too many fields");
+  lines_.push_back({static_cast<std::uint32_t>(at)});
   state_ = State::name;
   return at + 1;
 }
@@ -222,6 +243,9 @@ std::size_t HeadScanner::scan_name(const char* bytes, std::size_t at, std::size_
   while (at < end && is_token_char(bytes[at])) ++at;
   if (at == end) return at;
   if (bytes[at] != ':') return fail(at, 400, "no colon right after the field name");
+  Line& line = lines_.back();
+  line.name_size = static_cast<std::uint32_t>(at) - line.name;
+  line.value = static_cast<std::uint32_t>(at + 1);
   state_ = State::value;
   return at + 1;
 }
@@ -231,6 +255,11 @@ std::size_t HeadScanner::scan_value(const char* bytes, std::size_t at, std::size
   if (at == end) return at;
   if (bytes[at] == '\n') return fail(at, 400, "a bare LF");
   if (bytes[at] != '\r') return fail(at, 400, "a control character");
+  if (state_ == State::reason) {
+    reason_end_ = at;
+  } else {
+    lines_.back().value_end = static_cast<std::uint32_t>(at);
+  }
   state_ = State::line_lf;
   return at + 1;
 }

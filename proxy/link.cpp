@@ -37,47 +37,40 @@ bool Link::book_read() {
 
 void Link::send(std::span<const boost::asio::const_buffer> buffers, Instant now, bool hold) {
   if (gone()) return;
-  std::array<boost::asio::const_buffer, 64> all;
-  std::size_t count = 0;
-  const std::size_t queued = out.size();
+  if (!out.empty() || hold) {
+    send_behind(buffers, now, hold);
+    return;
+  }
+  const auto outcome = stream->try_write(buffers);
+  if (outcome.error) {
+    send_failed = true;
+    return;
+  }
+  bytes_written += outcome.bytes;
+  write_progress = now;
+  queue(buffers, outcome.bytes);
+  if (!out.empty()) await_writable();
+}
+
+// The same where some bytes wait already, or shall.
+void Link::send_behind(std::span<const boost::asio::const_buffer> buffers, Instant now, bool hold) {
+  if (out.empty()) write_progress = now;
+  queue(buffers, 0);
   // While a wait for writability is pending the socket is known to be full.
-  bool try_now = !hold && !stream->write_wait_pending();
-  if (try_now) {
-    count = out.peek(std::span(all).first(all.size() - buffers.size()));
-    std::size_t seen = 0;
-    for (std::size_t i = 0; i < count; ++i) seen += all[i].size();
-    try_now = seen == queued;  // else the new bytes would overtake queued ones
-  }
-  std::size_t taken = 0;
-  if (try_now) {
-    for (const auto& buffer : buffers) {
-      if (buffer.size() > 0) all[count++] = buffer;
-    }
-    if (count == 0) return;
-    const auto outcome = stream->try_write(std::span(all).first(count));
-    if (outcome.error) {
-      send_failed = true;
-      return;
-    }
-    taken = outcome.bytes;
-    bytes_written += taken;
-    if (taken > 0 || queued == 0) write_progress = now;
-  } else if (queued == 0) {
-    write_progress = now;
-  }
-  const std::size_t from_queue = taken < queued ? taken : queued;
-  out.consume(from_queue);
-  taken -= from_queue;
+  if (!hold) flush(now);
+}
+
+// What is behind the first `taken` bytes of them.
+void Link::queue(std::span<const boost::asio::const_buffer> buffers, std::size_t taken) {
   for (const auto& buffer : buffers) {
     const std::string_view bytes(static_cast<const char*>(buffer.data()), buffer.size());
     if (taken >= bytes.size()) {
       taken -= bytes.size();
-      continue;
+    } else {
+      out.append(bytes.substr(taken));
+      taken = 0;
     }
-    out.append(bytes.substr(taken));
-    taken = 0;
   }
-  if (!hold && !out.empty()) await_writable();
 }
 
 void Link::send(std::string_view bytes, Instant now, bool hold) {
@@ -85,7 +78,7 @@ void Link::send(std::string_view bytes, Instant now, bool hold) {
   send(std::span(&buffer, 1), now, hold);
 }
 
-void Link::flush(Instant now) {
+void Link::flush_queued(Instant now) {
   std::array<boost::asio::const_buffer, 64> all;
   while (!gone() && !out.empty() && !stream->write_wait_pending()) {
     const std::size_t count = out.peek(all);

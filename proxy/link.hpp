@@ -57,7 +57,9 @@ class Link {
   void send(std::span<const boost::asio::const_buffer> buffers, Instant now, bool hold = false);
   void send(std::string_view bytes, Instant now, bool hold = false);
   // Tries again what is queued; waits for writability where some of it stays.
-  void flush(Instant now);
+  void flush(Instant now) {
+    if (!out.empty()) flush_queued(now);
+  }
 
   // Whether a read of `size` bytes may be made for this side: always once it took all there was, else while
   // less than `most` waits and the buffers' total has room.
@@ -70,6 +72,9 @@ class Link {
 
  private:
   void arm(InputBuffer& target, std::size_t first_size, std::size_t most);
+  void send_behind(std::span<const boost::asio::const_buffer> buffers, Instant now, bool hold);
+  void queue(std::span<const boost::asio::const_buffer> buffers, std::size_t taken);
+  void flush_queued(Instant now);
   void await_writable();
 
   BufferPool& pool_;

@@ -1,7 +1,6 @@
 #include "proxy/request_parser.hpp"
 
 #include "proxy/connection_options.hpp"
-#include "proxy/head_recorder.hpp"
 #include "proxy/head_scanner.hpp"
 #include "proxy/http_text.hpp"
 #include "proxy/message_framing.hpp"
@@ -60,7 +59,7 @@ ParseResult interpret(RequestHead& head) {
   const DeclaredFraming framing = declared_framing(head.fields, head.version);
   if (framing.error != nullptr) return failure(400, framing.error);
   const ConnectionOptions options(head.fields);
-  if (options.too_many) return failure(400, "too many names in Connection");
+  if (options.error != nullptr) return failure(400, options.error);
 
   head.content_length = framing.length;
   head.framing = framing.chunked ? Framing::chunked : framing.has_length ? Framing::length : Framing::none;
@@ -94,14 +93,10 @@ class RequestParser::Impl {
     const ParseResult& scanned = scanner_.scan(input);
     if (scanned.status != ParseStatus::complete) return scanned;
 
-    HeadRecorder<true> recorder(head.fields);
-    const std::size_t size = scanned.consumed - scanner_.start();
-    if (!recorder.record(input.substr(scanner_.start(), size))) {
-      return failure_ = failure(400, "not a valid request head");
-    }
-    head.method = recorder.method;
-    head.target = recorder.target;
-    head.version = recorder.version;
+    head.method = scanner_.method(input);
+    head.target = scanner_.target(input);
+    head.version = scanner_.version();
+    scanner_.fields(input, head.fields);
     ParseResult result = interpret(head);
     if (result.status == ParseStatus::failed) return failure_ = result;
     result.consumed = scanned.consumed;

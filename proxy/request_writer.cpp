@@ -1,3 +1,5 @@
+#include <array>
+#include <cstring>
 #include <optional>
 
 #include "proxy/connection_options.hpp"
@@ -8,6 +10,18 @@
 namespace sekisho::proxy {
 
 namespace {
+
+constexpr std::array<char, 512> make_hex_pairs() {
+  constexpr char digits[] = "0123456789abcdef";
+  std::array<char, 512> pairs{};
+  for (std::size_t byte = 0; byte < 256; ++byte) {
+    pairs[2 * byte] = digits[byte / 16];
+    pairs[2 * byte + 1] = digits[byte % 16];
+  }
+  return pairs;
+}
+
+constexpr std::array<char, 512> hex_pairs = make_hex_pairs();
 
 bool is_scheme(std::string_view value) {
   return equals_lower(value, "https") || equals_lower(value, "http") || equals_lower(value, "wss") ||
@@ -135,8 +149,10 @@ std::string_view choose_request_id(const RequestHead& head, const std::uint64_t 
                                    char (&scratch)[32]) {
   const auto given = only_value(head, FieldId::x_request_id);
   if (given && is_request_id(*given)) return *given;
-  constexpr char digits[] = "0123456789abcdef";
-  for (unsigned i = 0; i < 32; ++i) scratch[i] = digits[random[i / 16] >> (60 - i % 16 * 4) & 15U];
+  for (unsigned i = 0; i < 16; ++i) {
+    const auto byte = static_cast<unsigned char>(random[i / 8] >> (56 - i % 8 * 8));
+    std::memcpy(scratch + std::size_t{2} * i, hex_pairs.data() + std::size_t{2} * byte, 2);
+  }
   return {scratch, sizeof scratch};
 }
 

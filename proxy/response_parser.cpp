@@ -1,7 +1,6 @@
 #include "proxy/response_parser.hpp"
 
 #include "proxy/connection_options.hpp"
-#include "proxy/head_recorder.hpp"
 #include "proxy/head_scanner.hpp"
 #include "proxy/http_text.hpp"
 #include "proxy/message_framing.hpp"
@@ -33,7 +32,7 @@ ParseResult interpret(ResponseHead& head, bool head_request) {
   const DeclaredFraming declared = declared_framing(head.fields, head.version);
   if (declared.error != nullptr) return failure(declared.error);
   const ConnectionOptions options(head.fields);
-  if (options.too_many) return failure("too many names in Connection");
+  if (options.error != nullptr) return failure(options.error);
 
   const bool interim = head.status < 200;
   const bool declares_body = declared.chunked || declared.length > 0;
@@ -78,13 +77,10 @@ class ResponseParser::Impl {
     if (scanned.status == ParseStatus::failed) return failure_ = failure(scanned.reason);
     if (scanned.status == ParseStatus::incomplete) return scanned;
 
-    HeadRecorder<false> recorder(head.fields);
-    recorder.skip(true);
-    if (!recorder.record(input.substr(0, scanned.consumed)))
-      return failure_ = failure("not a valid response head");
-    head.version = recorder.version;
-    head.status = recorder.status;
-    head.reason = recorder.reason;
+    head.version = scanner_.version();
+    head.status = scanner_.status();
+    head.reason = scanner_.reason(input);
+    scanner_.fields(input, head.fields);
     ParseResult result = interpret(head, head_request_);
     if (result.status == ParseStatus::failed) return failure_ = result;
     result.consumed = scanned.consumed;

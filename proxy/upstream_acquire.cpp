@@ -110,9 +110,28 @@ void Forward::begin_flight() {
     exchange_.server->in_flight.fetch_add(1, std::memory_order_relaxed);
 }
 
-Task<ForwardEnd> Forward::acquire(bool fresh) {
+// What nearly every request has: a permit without waiting, and an idle connection.
+bool Forward::acquire_idle() {
   exchange_.queue_us = 0;
   if (Permits& permits = *exchange_.route().upstream->in_flight; permits.bounded()) {
+    if (!permits.try_acquire()) return false;
+    exchange_.holds_permit = true;
+    client_.worker_.counters.upstream_queue.observe_ns(0);
+  }
+  tried_ = 0;
+  if (!choose_server()) return false;
+  begin_flight();
+  if (take_idle()) {
+    take_up();
+    return true;
+  }
+  end_stay();
+  return false;
+}
+
+Task<ForwardEnd> Forward::acquire(bool fresh) {
+  Permits& permits = *exchange_.route().upstream->in_flight;
+  if (permits.bounded() && !exchange_.holds_permit) {
     const ForwardEnd end = co_await take_permit(permits);
     if (end != ForwardEnd::complete) co_return end;
   }
@@ -124,13 +143,16 @@ Task<ForwardEnd> Forward::acquire(bool fresh) {
     if (end == ForwardEnd::complete) break;
     end_stay();
   }
-  if (end != ForwardEnd::complete) co_return end;
+  if (end == ForwardEnd::complete) take_up();
+  co_return end;
+}
+
+void Forward::take_up() {
   exchange_.upstream->stream->set_listener(&client_);
   upstream_link_ = exchange_.upstream.get();
   upstream_link_->bytes_written = upstream_link_->bytes_read = 0;
   client_.worker_.counters.upstream_active.add();
   exchange_.upstream_used = true;
-  co_return ForwardEnd::complete;
 }
 
 // What may not be sent twice looks first whether the server has closed the kept connection, or said what

@@ -83,7 +83,7 @@ std::unique_ptr<Exchange> Worker::borrow_exchange() {
   exchange->request_parser.set_limits({client.max_header_bytes, client.max_headers});
   exchange->response_parser.set_limits(
       {ResponseParser::head_bound(client.max_header_bytes), 4 * client.max_headers});
-  exchange->reset();
+  exchange->request_parser.reset();
   return exchange;
 }
 

@@ -1,6 +1,7 @@
 #include "proxy/policy/host_guard.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "config/ip_address.hpp"
 #include "proxy/policy/ascii.hpp"
@@ -20,10 +21,22 @@ bool is_port(std::string_view text) {
   return value <= 65535;
 }
 
+constexpr std::array<bool, 256> make_label_table() {
+  std::array<bool, 256> table{};
+  for (unsigned c = 0; c < 128; ++c) {
+    const char each = static_cast<char>(c);
+    table[c] = is_alpha(each) || is_digit(each) || each == '-' || each == '_';
+  }
+  return table;
+}
+
+constexpr std::array<bool, 256> label_table = make_label_table();
+
 bool is_label(std::string_view label) {
-  return !label.empty() && label.size() <= max_label && std::all_of(label.begin(), label.end(), [](char c) {
-    return is_alpha(c) || is_digit(c) || c == '-' || c == '_';
-  });
+  if (label.empty() || label.size() > max_label) return false;
+  for (const char c : label)
+    if (!label_table[static_cast<unsigned char>(c)]) return false;
+  return true;
 }
 
 bool is_name(std::string_view name) {

@@ -39,7 +39,8 @@ class PatternIndex {
     const auto attempt = [&](std::uint32_t number) {
       if (scratch.tried[number] == scratch.turn) return false;
       scratch.tried[number] = scratch.turn;
-      if (!accept(number) || !patterns_[number].matches(path)) return false;
+      // In this order: few match, and accept() may ask more patterns.
+      if (!patterns_[number].matches(path) || !accept(number)) return false;
       found = static_cast<int>(number);
       return true;
     };

@@ -9,6 +9,7 @@
 #include "proxy/request_parser.hpp"
 #include "proxy/response_parser.hpp"
 #include "tests/proxy/framing_case.hpp"
+#include "tests/support/beast_head.hpp"
 
 namespace sekisho::test {
 
@@ -72,6 +73,32 @@ void describe(const proxy::ResponseHead& head, Verdict& verdict) {
   verdict.words["events"] = yes_or_no(head.event_stream);
 }
 
+template <typename Head, typename Beast>
+void expect_same_fields(const Head& head, const Beast& beast) {
+  Fields ours, theirs;
+  for (const auto& field : head.fields) ours.emplace_back(field.name, field.value);
+  for (const auto& [name, value] : beast.fields) theirs.emplace_back(name, value);
+  EXPECT_EQ(ours, theirs);
+  EXPECT_EQ(head.version, beast.version);
+}
+
+// What our parsers take, Beast's takes as the same.
+void compare_with_beast(std::string_view input, const proxy::RequestHead& head) {
+  BeastHead<true> beast;
+  EXPECT_TRUE(beast.record(input.substr(input.find_first_not_of("\r\n"))));
+  EXPECT_EQ(head.method, beast.method);
+  EXPECT_EQ(head.target, beast.target);
+  expect_same_fields(head, beast);
+}
+
+void compare_with_beast(std::string_view input, const proxy::ResponseHead& head) {
+  BeastHead<false> beast;
+  EXPECT_TRUE(beast.record(input));
+  EXPECT_EQ(head.status, beast.status);
+  EXPECT_EQ(head.reason, beast.reason);
+  expect_same_fields(head, beast);
+}
+
 // Where the input is cut: the parser sees the prefix of each of these lengths in turn.
 using Cuts = std::vector<std::size_t>;
 
@@ -95,6 +122,7 @@ Verdict run_parser(const FramingCase& entry, const Cuts& cuts, Parser& parser, H
     verdict.verdict = "ok";
     describe_common(head, result, entry.input.size(), verdict);
     describe(head, verdict);
+    compare_with_beast({copy.get(), result.consumed}, head);
     return verdict;
   }
   return verdict;

@@ -1,4 +1,4 @@
-// Beast's parser, made to record views of a head that the scanner has found whole.
+// A second opinion on the grammar of heads: Beast's parser, which the proxy does not use, recording views.
 #pragma once
 
 #include <boost/asio/buffer.hpp>
@@ -7,27 +7,22 @@
 #include <cstdint>
 #include <functional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include "proxy/field_id.hpp"
-#include "proxy/message_head.hpp"
+namespace sekisho::test {
 
-namespace sekisho::proxy {
-
-// Used once a head, on the stack: basic_parser cannot be reset, and making one is cheap and allocates
-// nothing. What it lets through that is ambiguous (Boost 1.81: folded lines, equal repeated Content-Length,
-// `gzip, chunked`) is refused by HeadScanner and message_framing; it stands as the second opinion on the
-// grammar.
+// What it lets through that is ambiguous (Boost 1.81: folded lines, equal repeated Content-Length, `gzip,
+// chunked`) the proxy refuses; what the proxy takes, it has to take likewise.
 template <bool is_request>
-class HeadRecorder final : public boost::beast::http::basic_parser<is_request> {
+class BeastHead final : public boost::beast::http::basic_parser<is_request> {
  public:
-  explicit HeadRecorder(std::vector<Field>& fields) : fields_(fields) { fields_.clear(); }
-
   // Whether `input` is one head, all of it. Views then point into `input`.
   bool record(std::string_view input) {
     input_ = input;
     this->header_limit(static_cast<std::uint32_t>(input.size()));
     this->body_limit(boost::none);
+    if constexpr (!is_request) this->skip(true);
     boost::beast::error_code error;
     const std::size_t used = this->put(boost::asio::const_buffer(input.data(), input.size()), error);
     return !error && !foreign_ && used == input.size() && this->is_header_done();
@@ -37,6 +32,7 @@ class HeadRecorder final : public boost::beast::http::basic_parser<is_request> {
   std::string_view reason;          // of a response
   unsigned version = 0;             // 10 or 11
   unsigned status = 0;              // of a response
+  std::vector<std::pair<std::string_view, std::string_view>> fields;
 
  private:
   using error_code = boost::beast::error_code;
@@ -65,7 +61,7 @@ class HeadRecorder final : public boost::beast::http::basic_parser<is_request> {
       foreign_ = true;
       return;
     }
-    fields_.push_back({view(name), view(value), field_id(view(name))});
+    fields.emplace_back(view(name), view(value));
   }
 
   void on_header_impl(error_code&) override {}
@@ -75,9 +71,8 @@ class HeadRecorder final : public boost::beast::http::basic_parser<is_request> {
   std::size_t on_chunk_body_impl(std::uint64_t, text body, error_code&) override { return body.size(); }
   void on_finish_impl(error_code&) override {}
 
-  std::vector<Field>& fields_;
   std::string_view input_;
   bool foreign_ = false;
 };
 
-}  // namespace sekisho::proxy
+}  // namespace sekisho::test
