@@ -96,8 +96,11 @@ void clear_after(std::array<std::uint8_t, 16>& bytes, unsigned bits) {
 
 char* write_ipv4(const std::uint8_t* bytes, char* out) {
   for (int i = 0; i < 4; ++i) {
+    const unsigned number = bytes[i];
     if (i != 0) *out++ = '.';
-    out = std::to_chars(out, out + 3, static_cast<unsigned>(bytes[i])).ptr;
+    if (number >= 100) *out++ = static_cast<char>('0' + number / 100);
+    if (number >= 10) *out++ = static_cast<char>('0' + number / 10 % 10);
+    *out++ = static_cast<char>('0' + number % 10);
   }
   return out;
 }
@@ -156,10 +159,6 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   }
   const auto bytes = ipv6_bytes(text);
   return bytes ? std::optional(v6(*bytes)) : std::nullopt;
-}
-
-bool IpAddress::is_v4() const {
-  return std::memcmp(bytes_.data(), IpAddress().bytes_.data(), mapped_prefix) == 0;
 }
 
 IpAddress IpAddress::truncated(unsigned v4_bits, unsigned v6_bits) const {

@@ -4,6 +4,7 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,7 +22,10 @@ class IpAddress {
   // port. Allocates nothing.
   static std::optional<IpAddress> parse(std::string_view text);
 
-  bool is_v4() const;
+  bool is_v4() const {
+    constexpr std::array<std::uint8_t, 12> mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    return std::memcmp(bytes_.data(), mapped.data(), mapped.size()) == 0;
+  }
   // The 16 bytes of the IPv6 form (IPv4 as ::ffff:a.b.c.d).
   const std::array<std::uint8_t, 16>& bytes() const { return bytes_; }
   // The address with all bits after the first `v4_bits` or `v6_bits` (by its family) cleared.

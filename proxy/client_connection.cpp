@@ -238,7 +238,7 @@ Task<void> ClientConnection::handle() {
       default:
         if (exchange.admission.tarpit()) co_await tarpit();
         refuse();
-        co_await discard_body();
+        if (!exchange.request_body.complete) co_await discard_body();
     }
   } catch (const std::exception&) {
     failure = std::current_exception();

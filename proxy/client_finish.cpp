@@ -22,6 +22,9 @@ void ClientConnection::finish() {
                                       now());
   }
   exchange.admission.places.clear();  // a tunnel's too
+  const bool refused = policy::is_refusal(exchange.outcome);
+  set_low_priority(refused);
+  link_.stream->set_low_priority(refused);
   Counters& counters = worker_.counters;
   const auto outcome = static_cast<std::size_t>(exchange.outcome);
   counters.requests[outcome].add();
@@ -53,7 +56,7 @@ void ClientConnection::finish() {
   }
   if (record.client != nullptr) {
     worker_.talkers.record(*record.client, worker_.current().config->client_ip, exchange.admission.path,
-                           policy::is_refusal(exchange.outcome), now());
+                           refused, now());
   }
   record.status = exchange.status;
   record.outcome = exchange.outcome;

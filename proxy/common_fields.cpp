@@ -35,7 +35,10 @@ void append_status_line(HeadBuffer& out, unsigned status, std::string_view reaso
   out.append("\r\n");
 }
 
-void append_date(HeadBuffer& out, std::int64_t seconds) {
+namespace {
+
+// IMF-fixdate (RFC 9110, 5.6.7).
+void write_date(std::int64_t seconds, char (&text)[29]) {
   using namespace std::chrono;
   const sys_seconds time{std::chrono::seconds(seconds)};
   const sys_days day = floor<days>(time);
@@ -43,7 +46,6 @@ void append_date(HeadBuffer& out, std::int64_t seconds) {
   const hh_mm_ss clock(time - day);
   const auto year = static_cast<unsigned>(static_cast<int>(date.year()));
 
-  char text[29];
   char* at = put_name(text, "SunMonTueWedThuFriSat", weekday(day).c_encoding());
   *at++ = ',';
   *at++ = ' ';
@@ -60,7 +62,22 @@ void append_date(HeadBuffer& out, std::int64_t seconds) {
   *at++ = ':';
   at = put_two_digits(at, static_cast<unsigned>(clock.seconds().count()));
   std::memcpy(at, " GMT", 4);
-  out.append_field("Date", std::string_view(text, sizeof text));
+}
+
+}  // namespace
+
+// Every answer has one, and it changes once a second: each thread keeps its last.
+void append_date(HeadBuffer& out, std::int64_t seconds) {
+  struct Last {
+    std::int64_t seconds = -1;
+    char text[29] = {};
+  };
+  thread_local Last last;
+  if (last.seconds != seconds) {
+    write_date(seconds, last.text);
+    last.seconds = seconds;
+  }
+  out.append_field("Date", std::string_view(last.text, sizeof last.text));
 }
 
 void append_ratelimit(HeadBuffer& out, const policy::Admission& admission) {

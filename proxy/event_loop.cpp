@@ -45,6 +45,7 @@ boost::system::error_code EventLoop::watch(int descriptor, EventSource& source) 
 
 void EventLoop::forget(EventSource& source) {
   source.unlink();
+  source.postponed_ = 0;
   for (std::size_t i = at_; i < count_; ++i) {
     if (events_[i].data.ptr == &source) events_[i].data.ptr = nullptr;
   }
@@ -90,12 +91,12 @@ std::size_t EventLoop::turn(bool may_wait) {
   at_ = 0;
   count_ = count > 0 ? static_cast<std::size_t>(count) : 0;
   // In this order: who has come gets his turn before those who have more than one turn's worth to do.
-  return take_events() + ring_timers() + turn_deferred() + read_mail();
+  return take_events() + ring_timers() + turn_deferred() + read_mail() + take_postponed();
 }
 
 // How long to wait, in the milliseconds of epoll_wait, rounded up: nobody is rung early.
 int EventLoop::patience() const {
-  if (!deferred_.empty()) return 0;
+  if (!deferred_.empty() || !postponed_.empty()) return 0;
   if (timers_.empty()) return -1;
   const auto left = timers_.begin()->at_ - std::chrono::steady_clock::now();
   const auto ms = std::chrono::ceil<std::chrono::milliseconds>(left).count();
@@ -107,8 +108,35 @@ std::size_t EventLoop::take_events() {
   while (at_ < count_) {
     const epoll_event& event = events_[at_++];
     if (event.data.ptr == nullptr) continue;  // the bell, or somebody who has gone
+    EventSource& source = *static_cast<EventSource*>(event.data.ptr);
     if (++done % events_a_clock == 0) touch();
-    static_cast<EventSource*>(event.data.ptr)->on_events(event.events);
+    if (source.low_priority_) {
+      source.postponed_ |= event.events;
+      defer(source);
+    } else {
+      source.on_events(event.events);
+    }
+  }
+  return done;
+}
+
+// A source that stands in either line may have events behind it: they are told first, its turn is had with
+// them.
+void EventLoop::give_turn(EventSource& source) {
+  if (const std::uint32_t events = std::exchange(source.postponed_, 0); events != 0) {
+    source.on_events(events);
+  } else {
+    source.on_turn();
+  }
+}
+
+std::size_t EventLoop::take_postponed() {
+  std::size_t done = 0;
+  while (!postponed_.empty() && done < postponed_a_turn) {
+    EventSource& source = postponed_.front();
+    postponed_.pop_front();
+    ++done;
+    give_turn(source);
   }
   return done;
 }
@@ -128,13 +156,13 @@ std::size_t EventLoop::ring_timers() {
 // Once each, for those that are in line now.
 std::size_t EventLoop::turn_deferred() {
   std::size_t done = 0;
-  Deferred line;
+  Line line;
   line.swap(deferred_);
   while (!line.empty()) {
     EventSource& source = line.front();
     line.pop_front();
     if (++done % events_a_clock == 0) touch();
-    source.on_turn();
+    give_turn(source);
   }
   return done;
 }

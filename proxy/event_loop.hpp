@@ -22,7 +22,7 @@ namespace asio = boost::asio;
 using ratelimit::Duration;
 using ratelimit::Instant;
 
-// Something whose descriptor a loop watches, or that asked for a turn of its own. Out of the turn's line by
+// Something whose descriptor a loop watches, or that asked for a turn of its own. Out of the loop's lines by
 // its destructor; who watches a descriptor calls forget() before that.
 class EventSource
     : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
@@ -32,6 +32,16 @@ class EventSource
   // The turn that defer() asked for.
   virtual void on_turn() {}
   virtual ~EventSource() = default;
+
+  // What it is told then waits behind everybody else's news: a few of those who wait get their turn between
+  // two looks at the rest. So a flood of refusals, whose connections are such, does not hold up the others,
+  // and is served with all the time that they leave.
+  void set_low_priority(bool low) { low_priority_ = low; }
+
+ private:
+  friend class EventLoop;
+  bool low_priority_ = false;
+  std::uint32_t postponed_ = 0;  // events not told yet
 };
 
 // Something to be done at a time; whoever is destroyed is not rung.
@@ -69,7 +79,8 @@ class EventLoop {
 
   // on_turn() once, after the descriptors have had theirs: what one source has left to do holds up nobody.
   void defer(EventSource& source) {
-    if (!source.is_linked()) deferred_.push_back(source);
+    if (source.is_linked()) return;
+    (source.low_priority_ ? postponed_ : deferred_).push_back(source);
   }
   // `at` may be past. A timer that runs already runs anew.
   void start(LoopTimer& timer, Instant at);
@@ -97,7 +108,8 @@ class EventLoop {
  private:
   static constexpr std::size_t most_events = 256;
   static constexpr std::size_t events_a_clock = 32;
-  using Deferred = boost::intrusive::list<EventSource, boost::intrusive::constant_time_size<false>>;
+  static constexpr std::size_t postponed_a_turn = 16;
+  using Line = boost::intrusive::list<EventSource, boost::intrusive::constant_time_size<false>>;
   using Timers = boost::intrusive::multiset<LoopTimer, boost::intrusive::constant_time_size<false>>;
 
   std::size_t turn(bool may_wait);
@@ -106,6 +118,8 @@ class EventLoop {
   std::size_t take_events();
   std::size_t ring_timers();
   std::size_t turn_deferred();
+  std::size_t take_postponed();
+  static void give_turn(EventSource& source);
   std::size_t read_mail();
 
   int epoll_ = -1;
@@ -114,7 +128,7 @@ class EventLoop {
   std::atomic<bool> stopped_{false};
   Instant now_{};
   Timers timers_;
-  Deferred deferred_;
+  Line deferred_, postponed_;
   std::array<epoll_event, most_events> events_;
   std::size_t at_ = 0, count_ = 0;  // of events_: the next one, and how many there are
   asio::io_context mailbox_{1};     // last: what nobody took is destroyed while the rest stands

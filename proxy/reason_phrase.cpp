@@ -1,4 +1,5 @@
-#include <algorithm>
+#include <array>
+#include <cstdint>
 
 #include "proxy/head_writer.hpp"
 
@@ -68,13 +69,21 @@ constexpr Phrase phrases[] = {
     {511, "Network Authentication Required"},
 };
 
+// For each status from 100 on its place among them, counted from 1.
+constexpr std::array<std::uint8_t, 500> make_places() {
+  std::array<std::uint8_t, 500> places{};
+  for (std::size_t i = 0; i < std::size(phrases); ++i)
+    places[phrases[i].status - 100] = static_cast<std::uint8_t>(i + 1);
+  return places;
+}
+
+constexpr std::array<std::uint8_t, 500> places = make_places();
+
 }  // namespace
 
 std::string_view reason_phrase(unsigned status) {
-  const auto found =
-      std::lower_bound(std::begin(phrases), std::end(phrases), status,
-                       [](const Phrase& phrase, unsigned wanted) { return phrase.status < wanted; });
-  if (found != std::end(phrases) && found->status == status) return found->text;
+  const std::size_t place = status >= 100 && status < 600 ? places[status - 100] : 0;
+  if (place != 0) return phrases[place - 1].text;
   return status < 400 ? "Status" : status < 500 ? "Request Refused" : "Server Error";
 }
 

@@ -13,6 +13,7 @@ class SocketStream final : public Stream, private LoopSocket {
   // watch it.
   static Ptr adopt(EventLoop& loop, int family, int descriptor);
 
+  void set_low_priority(bool low) override { EventSource::set_low_priority(low); }
   void start_connect(const StreamEndpoint& endpoint) override;
   ReadOutcome try_read(std::span<char> space) override;
   void start_wait_readable() override;

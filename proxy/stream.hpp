@@ -43,6 +43,8 @@ class Stream {
   Stream& operator=(const Stream&) = delete;
 
   void set_listener(StreamListener* listener) { listener_ = listener; }
+  // What it waits for is told behind the news of all others (EventSource).
+  virtual void set_low_priority(bool low) = 0;
 
   // Connect: started, then connect_result() holds a value (at once, where it cannot even be tried).
   virtual void start_connect(const StreamEndpoint& endpoint) = 0;

@@ -31,6 +31,7 @@ class TlsStream final : public Stream, private LoopSocket {
   // HTTP is told so.
   void start_handshake();
 
+  void set_low_priority(bool low) override { EventSource::set_low_priority(low); }
   void start_connect(const StreamEndpoint& endpoint) override;
   ReadOutcome try_read(std::span<char> space) override;
   void start_wait_readable() override;

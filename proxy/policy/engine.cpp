@@ -93,7 +93,8 @@ class Engine::Impl {
 
  private:
   bool is_probe(const Request& request, const RequestTarget& target, bool peer_trusted) const;
-  bool judge_host(const Request& request, Admission& out, std::string_view& host, AdmissionTrace* trace);
+  bool judge_host(const Request& request, const RequestTarget& target, Admission& out, std::string_view& host,
+                  AdmissionTrace* trace);
   void choose_route(const MatchSource& source, Admission& out, AdmissionTrace* trace) const;
   bool is_exempt(const MatchSource& source, AdmissionTrace* trace) const;
   bool judge_bans(const MatchSource& source, KeySource key, ratelimit::Instant now, Admission& out,
@@ -127,9 +128,9 @@ bool Engine::Impl::is_probe(const Request& request, const RequestTarget& target,
 }
 
 // False where the request ends here.
-bool Engine::Impl::judge_host(const Request& request, Admission& out, std::string_view& host,
-                              AdmissionTrace* trace) {
-  const HostJudgement judgement = hosts_.judge(request);
+bool Engine::Impl::judge_host(const Request& request, const RequestTarget& target, Admission& out,
+                              std::string_view& host, AdmissionTrace* trace) {
+  const HostJudgement judgement = hosts_.judge(request, target);
   if (trace != nullptr) trace->host(judgement, config_->hosts.action, config_->shadow);
   out.authority = judgement.authority;
   host = judgement.host;
@@ -212,14 +213,14 @@ void Engine::Impl::admit(const Request& request, ratelimit::Instant now, Admissi
     return;
   }
   std::string_view host;
-  const bool host_admitted = judge_host(request, out, host, trace);
+  const bool host_admitted = judge_host(request, target, out, host, trace);
   const bool asks_for_path = trace != nullptr || !(limits_.empty() && exempt_.empty() && routes_.empty());
   if (out.outcome != Outcome::proxied || !asks_for_path) {
     out.path = paths_.usual_of(request.target).substr(0, Admission::longest_path);
     return;
   }
 
-  paths_.read(request.target);
+  paths_.read(request.target, target);
   out.path = paths_.usual().substr(0, Admission::longest_path);
   if (trace != nullptr) trace->path(paths_);
   const MatchSource source{&request, &paths_, out.client, host};

@@ -6,7 +6,6 @@
 #include "config/ip_address.hpp"
 #include "proxy/policy/ascii.hpp"
 #include "proxy/policy/field_lookup.hpp"
-#include "proxy/policy/request_target.hpp"
 
 namespace sekisho::policy {
 namespace {
@@ -125,7 +124,7 @@ HostGuard HostGuard::compile(const config::Hosts& config, const config::Texts& r
   return guard;
 }
 
-HostJudgement HostGuard::judge(const Request& request) const {
+HostJudgement HostGuard::judge(const Request& request, const RequestTarget& target) const {
   const Field* host = nullptr;
   for (const Field& field : request.fields) {
     if (!is_field(field.name, "host")) continue;
@@ -134,13 +133,17 @@ HostJudgement HostGuard::judge(const Request& request) const {
   }
   if (host == nullptr && request.version >= 11)
     return {HostVerdict::bad_request, {}, {}, "HTTP/1.1 without a Host field"};
-  if (host != nullptr && !read_authority(trimmed(host->value)).valid)
-    return {HostVerdict::bad_request, trimmed(host->value), {}, "the Host field is no valid host"};
+  Authority read;
+  if (host != nullptr) {
+    read = read_authority(trimmed(host->value));
+    if (!read.valid)
+      return {HostVerdict::bad_request, trimmed(host->value), {}, "the Host field is no valid host"};
+  }
 
   HostJudgement result;
-  const RequestTarget target = read_target(request.target);
   if (target.absolute) {
     result.authority = target.authority;
+    read = read_authority(result.authority);
     // RFC 9110, section 4.2.1: a URI of ours has a host, and a recipient refuses one without.
     if (!target.http || target.authority.empty()) {
       result.verdict = HostVerdict::bad_request;
@@ -153,7 +156,6 @@ HostJudgement HostGuard::judge(const Request& request) const {
     result.authority = trimmed(host->value);
   }
 
-  const Authority read = read_authority(result.authority);
   result.host = read.host;
   if (!read.valid) {
     result.verdict = HostVerdict::bad_request;

@@ -8,6 +8,7 @@
 #include "config/config.hpp"
 #include "config/diagnostics.hpp"
 #include "proxy/policy/request.hpp"
+#include "proxy/policy/request_target.hpp"
 #include "proxy/policy/text_pattern.hpp"
 
 namespace sekisho::policy {
@@ -51,7 +52,8 @@ class HostGuard {
   static HostGuard compile(const config::Hosts& config, const config::Texts& routed,
                            config::Diagnostics& diagnostics);
 
-  HostJudgement judge(const Request& request) const;
+  // `target` is the request's, taken apart.
+  HostJudgement judge(const Request& request, const RequestTarget& target) const;
 
  private:
   HostPatterns names_;

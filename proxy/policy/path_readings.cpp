@@ -325,10 +325,9 @@ std::string_view PathReadings::usual_of(std::string_view target) {
   return usual();
 }
 
-void PathReadings::read(std::string_view target) {
+void PathReadings::read(std::string_view target, const RequestTarget& parts) {
   incomplete_ = false;
   work_ = 0;
-  const RequestTarget parts = read_target(target);
   if (is_clean(parts.path)) {
     readings_[0] = parts.path;
     count_ = 1;

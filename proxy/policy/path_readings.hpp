@@ -27,6 +27,8 @@
 #include <string>
 #include <string_view>
 
+#include "proxy/policy/request_target.hpp"
+
 namespace sekisho::policy {
 
 // Scratch, reused from request to request: warm, read() allocates nothing. Not thread-safe.
@@ -38,7 +40,9 @@ class PathReadings {
 
   // Reads the path of a request-target in any form. The readings view into `target` or into this, and hold
   // until the next read().
-  void read(std::string_view target);
+  void read(std::string_view target) { read(target, read_target(target)); }
+  // The same where it was taken apart already.
+  void read(std::string_view target, const RequestTarget& parts);
 
   // The usual reading alone, which costs one pass over the path. It holds until the next call of this or
   // read(), and ends what read() left.

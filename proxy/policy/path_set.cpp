@@ -81,6 +81,7 @@ PathMatch PathSet::matches_any(const PathReadings& readings) const {
   }
   for (const std::string_view reading : readings.all())
     if (const PathMatch match = by_patterns(reading)) return match;
+  if (expressions_.empty()) return {};
   for (const std::string_view reading : readings.all())
     if (const PathMatch match = by_expressions_as_routed(reading)) return match;
   return {};

@@ -55,7 +55,7 @@ TEST(Allocation, HostGuard) {
     Request request;
     request.target = "/";
     request.fields = fields;
-    EXPECT_EQ(when_warm([&] { guard.judge(request); }), 0U) << host;
+    EXPECT_EQ(when_warm([&] { guard.judge(request, read_target(request.target)); }), 0U) << host;
   }
 }
 

@@ -23,7 +23,7 @@ HostJudgement judge(const HostGuard& guard, const std::vector<std::string_view>&
   request.target = target;
   request.version = version;
   request.fields = fields;
-  return guard.judge(request);
+  return guard.judge(request, read_target(request.target));
 }
 
 HostVerdict verdict(const std::vector<std::string>& names, std::string_view host) {

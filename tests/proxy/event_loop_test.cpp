@@ -1,6 +1,8 @@
 #include "proxy/event_loop.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -148,6 +150,56 @@ TEST(EventLoop, WhoDefersHimselfKeepsNobodyWaiting) {
   for (Busy& each : busy) each.all = &all;
   loop.run();
   for (const Busy& each : busy) EXPECT_EQ(each.turns, 100);
+}
+
+// Two hundred sources of low priority with news, and two without: one that has news, one that has more to do.
+TEST(EventLoop, ThoseOfLowPriorityGetAFewTurnsBetweenTheOthers) {
+  struct Source final : EventSource {
+    void on_events(std::uint32_t) override { told->push_back(this); }
+    void on_turn() override {
+      told->push_back(this);
+      if (--turns > 0) loop->defer(*this);
+    }
+    std::vector<Source*>* told = nullptr;
+    EventLoop* loop = nullptr;
+    int turns = 0;
+  };
+  EventLoop loop;
+  std::vector<Source*> told;
+  std::array<Source, 200> flood;
+  Source news, busy;
+  std::vector<std::array<int, 2>> pairs;
+  const auto has_news = [&](Source& source) {
+    source.told = &told;
+    source.loop = &loop;
+    std::array<int, 2>& ends = pairs.emplace_back();
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()), 0);
+    ASSERT_FALSE(loop.watch(ends[0], source));  // an edge: it is writable
+  };
+  for (Source& each : flood) {
+    each.set_low_priority(true);
+    has_news(each);
+  }
+  has_news(news);
+  busy.told = &told;
+  busy.loop = &loop;
+  busy.turns = 5;
+  loop.defer(busy);
+  loop.poll();
+  ASSERT_EQ(told.size(), 206U);
+  EXPECT_EQ(told[0], &news);
+  EXPECT_EQ(told[1], &busy);
+  for (int turn = 1; turn < 5; ++turn) {
+    const auto before = std::find(told.begin() + 2, told.end(), &busy);
+    EXPECT_LE(before - told.begin(), 2 + 17 * 1) << "the flood was served before its turn " << turn;
+    told.erase(told.begin() + 2, before + 1);
+  }
+  for (Source& each : flood) loop.forget(each);
+  loop.forget(news);
+  for (const auto& ends : pairs) {
+    ::close(ends[0]);
+    ::close(ends[1]);
+  }
 }
 
 }  // namespace

@@ -71,6 +71,7 @@ class MemoryStream final : public proxy::Stream {
     return Ptr(new MemoryStream(loop, std::move(connector), alive));
   }
 
+  void set_low_priority(bool) override {}
   void start_connect(const proxy::StreamEndpoint& endpoint) override {
     connect_begins();
     connecting_ = open_ = true;
