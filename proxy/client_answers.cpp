@@ -39,7 +39,7 @@ void ClientConnection::answer(LocalAnswer local, const policy::Admission* admiss
   // A pipelined request stands in the buffer already: its answer goes out with this one.
   const bool hold = !over_ && !link_.in.empty() && link_.out.size() < most_held_back;
   const boost::asio::const_buffer parts[] = {boost::asio::buffer(written), boost::asio::buffer(given)};
-  link_.send(parts, now(), hold);
+  link_.send(std::span(parts).first(given.empty() ? 1 : 2), now(), hold);
 }
 
 // A page of the file's for this status, where the answer brings no body of its own.

@@ -105,9 +105,15 @@ Task<void> ClientConnection::serve() {
     co_await drain_output(0);
     cut_ = true;
   }
-  if (!cut_ && !link_.gone()) co_await linger();
+  if (!cut_ && !link_.gone() && !may_close_at_once()) co_await linger();
   if (cut_ && end_is_framing_) link_.stream->reset_at_close();
   link_.close();
+}
+
+// A client that asked for the end sends nothing more (RFC 9112, 9.6), so a close cannot turn into a reset
+// that takes the answer along. By TLS the end is a message of its own.
+bool ClientConnection::may_close_at_once() const {
+  return last_asked_ && link_.in.empty() && link_.out.empty() && listener_->tls == nullptr;
 }
 
 // Whether bytes of a request are there. Empty lines before it are not (RFC 9112, 2.2): some clients end a
@@ -256,6 +262,7 @@ Task<void> ClientConnection::handle() {
     }
   }
   if (!exchange.head.keep_alive) over_ = true;
+  last_asked_ = exchange.head.last && exchange.head.framing == Framing::none;
   finish();
   // The exchange's buffer goes back to the pool, and to another connection from there.
   link_.disarm_read(exchange.body_in);

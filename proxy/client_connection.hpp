@@ -57,6 +57,7 @@ class ClientConnection final : public StreamListener, public DeadlineNode, priva
 
   void say_handshake_failed(const std::optional<boost::system::error_code>& result) const;
   bool request_begun();
+  bool may_close_at_once() const;
 
   Task<void> wait_idle(Instant since);
 
@@ -90,6 +91,7 @@ class ClientConnection final : public StreamListener, public DeadlineNode, priva
   std::unique_ptr<Exchange> exchange_;
   bool served_any_ = false;
   bool over_ = false;           // no further request is read
+  bool last_asked_ = false;     // the client said that its last request was the last
   bool cut_ = false;            // closed without another word
   bool cut_once_sent_ = false;  // the same, behind what is queued: a response broke off
   bool cut_by_drain_ = false;

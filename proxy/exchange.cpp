@@ -6,6 +6,7 @@ void Exchange::reset() {
   request_parser.reset();
   head_parsed = false;
   head.keep_alive = true;
+  head.last = false;
   admission.reset();
   snapshot = SnapshotRef();
   admitted_called = false;

@@ -9,6 +9,7 @@
 #include "proxy/client_connection.hpp"
 #include "proxy/exchange.hpp"
 #include "proxy/permits.hpp"
+#include "proxy/splice_pipe.hpp"
 #include "proxy/task.hpp"
 #include "proxy/trailer_rules.hpp"
 
@@ -90,6 +91,8 @@ class Forward {
     std::span<const boost::asio::const_buffer> view() const { return std::span(items).first(count); }
   };
   enum class ResponseState : std::uint8_t { head, body, done };
+  // How long a client may take nothing before its response is read into our memory.
+  static constexpr Duration splice_patience = std::chrono::milliseconds(200);
 
   Task<ForwardEnd> relay();
   void send_request_head();
@@ -108,6 +111,13 @@ class Forward {
   std::optional<ForwardEnd> take_response_head(Gather& gather);
   std::optional<ForwardEnd> take_response_body(Gather& gather);
   ForwardEnd upstream_ended() const;
+
+  // relay_splice.cpp: a large body of known length, from socket to socket.
+  bool may_splice();
+  std::optional<ForwardEnd> splice_response();
+  bool flush_pipe();
+  void stop_splicing();
+  bool client_owed() const { return !client_.link_.out.empty() || (pipe_ && pipe_->held() > 0); }
 
   // relay_trailers.cpp: the last chunk towards either side, in the worker's scratch where it carries
   // trailers.
@@ -132,6 +142,8 @@ class Forward {
   ChunkDecoder response_decoder_;
   std::optional<TrailerRules> response_trailer_rules_;  // where the client can get trailers
   unsigned interim_responses_ = 0;
+  std::unique_ptr<SplicePipe> pipe_;     // while the response's body goes through it
+  bool by_copy_ = false;                 // it may not, or not any more
   bool switching_ = false;               // 101: becomes a tunnel
   Instant upstream_progress_{};          // a byte last went or came
   Instant body_progress_{};              // a byte of the client's body last came

@@ -132,10 +132,12 @@ LoopSocket::Sent LoopSocket::send(std::span<const asio::const_buffer> buffers) {
   }
 }
 
-bool LoopSocket::nothing_came() const {
+bool LoopSocket::nothing_came() {
   char byte;
   const ssize_t seen = ::recv(descriptor_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return seen < 0 && (would_block(errno) || errno == EINTR);
+  const bool nothing = seen < 0 && would_block(errno);
+  if (nothing) readable_ = false;
+  return nothing || (seen < 0 && errno == EINTR);
 }
 
 void LoopSocket::shutdown_socket() const {

@@ -65,7 +65,7 @@ class LoopSocket : public EventSource {
   void note_full() { writable_ = false; }
 
   // Whether nothing at all has come that was not read. One system call.
-  bool nothing_came() const;
+  bool nothing_came();
   void shutdown_socket() const;
   void linger_none() const;
   void close_socket();

@@ -29,7 +29,8 @@ struct RequestHead {
   std::vector<Field> fields;  // in order; its memory is kept from request to request
   Framing framing = Framing::none;
   std::uint64_t content_length = 0;
-  bool keep_alive = true;        // the client will send another request after this one
+  bool keep_alive = true;        // the client will send another request after this one, and may
+  bool last = false;             // the client says that it will not
   bool expect_continue = false;  // Expect: 100-continue from a 1.1 client that has a body to send
   bool upgrade = false;          // Connection names upgrade and Upgrade is there (1.1, no body)
 };

@@ -43,8 +43,9 @@ Task<ForwardEnd> Forward::relay() {
       if (auto end = pump_request()) co_return *end;
     }
     client.flush(client_.now());
+    if (pipe_ && response_state_ == ResponseState::done) flush_pipe();
     if (client_left()) co_return ForwardEnd::client_gone;
-    if (response_state_ == ResponseState::done && client.out.empty()) co_return ForwardEnd::complete;
+    if (response_state_ == ResponseState::done && !client_owed()) co_return ForwardEnd::complete;
     restart_clocks();
     if (auto end = check_deadlines()) co_return *end;
     arm();
@@ -194,6 +195,12 @@ void Forward::arm() {
   }
   if (response_state_ == ResponseState::done || upstream_link_ == nullptr) return;
   Link& upstream = *upstream_link_;
+  if (response_state_ == ResponseState::body && (pipe_ || may_splice())) {
+    // While the client takes nothing, what it is owed stays where it is: in the pipe, and at the server.
+    if (!client.stream->write_wait_pending() && !upstream.stream->read_wait_pending())
+      upstream.stream->start_wait_readable();
+    return;
+  }
   if (!may_read_ahead()) {
     upstream.disarm_read(upstream.in);
     return;
@@ -213,7 +220,7 @@ void Forward::arm() {
 std::optional<ForwardEnd> Forward::check_deadlines() {
   const Instant now = client_.now();
   const config::Client& client = client_config();
-  if (!client_.link_.out.empty() && now - client_.link_.write_progress >= client.send_timeout)
+  if (client_owed() && now - client_.link_.write_progress >= client.send_timeout)
     return ForwardEnd::client_gone;
   const bool upstream_open = upstream_link_ != nullptr && response_state_ != ResponseState::done;
   if (reading_body()) {
@@ -242,7 +249,9 @@ std::optional<ForwardEnd> Forward::check_deadlines() {
 Instant Forward::next_deadline() const {
   const config::Client& client = client_config();
   Instant deadline = Instant::max();
-  if (!client_.link_.out.empty()) deadline = client_.link_.write_progress + client.send_timeout;
+  if (client_owed()) deadline = client_.link_.write_progress + client.send_timeout;
+  if (pipe_ && pipe_->held() > 0 && response_state_ == ResponseState::body)
+    deadline = std::min(deadline, client_.link_.write_progress + splice_patience);
   const bool upstream_open = upstream_link_ != nullptr && response_state_ != ResponseState::done;
   if (reading_body()) {
     deadline = std::min({deadline, body_progress_ + client.body_timeout, rate_window_ + rate_window});

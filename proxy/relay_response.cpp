@@ -24,6 +24,10 @@ std::optional<ForwardEnd> Forward::pump_response() {
       if (auto end = take_response_head(gather)) return end;
       if (switching_) return std::nullopt;
     }
+    if (response_state_ == ResponseState::body && pipe_) {
+      if (auto end = splice_response()) return end;
+      if (pipe_ && response_state_ == ResponseState::body) return std::nullopt;
+    }
     if (response_state_ == ResponseState::body) {
       if (auto end = take_response_body(gather)) {
         if (gather.count > 0) exchange_.status = 0;  // its head was not sent: a 502 can be

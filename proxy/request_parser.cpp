@@ -65,6 +65,7 @@ ParseResult interpret(RequestHead& head) {
   head.framing = framing.chunked ? Framing::chunked : framing.has_length ? Framing::length : Framing::none;
   const bool has_body = framing.chunked || framing.length > 0;
   head.keep_alive = !options.close && (head.version >= 11 || options.keep_alive);
+  head.last = !head.keep_alive;
   head.expect_continue = false;
   if (head.version >= 11) {  // RFC 9110, 10.1.1: an HTTP/1.0 client's expectation is ignored
     const Expectation expects = expectation(head.fields);

@@ -2,6 +2,10 @@
 
 #include <unistd.h>
 
+#include <cerrno>
+
+#include "proxy/splice_pipe.hpp"
+
 namespace sekisho::proxy {
 namespace {
 
@@ -76,6 +80,33 @@ void SocketStream::start_wait_writable() {
 void SocketStream::close() {
   wait_for_nothing();
   close_socket();
+}
+
+Stream::ReadOutcome SocketStream::try_read_into(SplicePipe& pipe, std::size_t most) {
+  ReadOutcome outcome;
+  const std::ptrdiff_t moved = pipe.fill_from(descriptor(), most);
+  if (moved > 0) {
+    outcome.bytes = static_cast<std::size_t>(moved);
+  } else if (moved == 0) {
+    outcome.eof = true;
+  } else if (errno != EAGAIN) {
+    outcome.error = {errno, boost::system::system_category()};
+  } else if (pipe.held() == 0) {  // else it may be the pipe that is full
+    note_drained();
+  }
+  return outcome;
+}
+
+Stream::WriteOutcome SocketStream::try_write_from(SplicePipe& pipe, bool more_comes) {
+  WriteOutcome outcome;
+  const std::ptrdiff_t moved = pipe.empty_into(descriptor(), more_comes);
+  if (moved >= 0) {
+    outcome.bytes = static_cast<std::size_t>(moved);
+  } else if (errno != EAGAIN) {
+    outcome.error = {errno, boost::system::system_category()};
+  }
+  if (pipe.held() > 0) note_full();
+  return outcome;
 }
 
 std::unique_ptr<DetachedStream> SocketStream::detach() {

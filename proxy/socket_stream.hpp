@@ -19,7 +19,10 @@ class SocketStream final : public Stream, private LoopSocket {
   void start_wait_readable() override;
   WriteOutcome try_write(std::span<const asio::const_buffer> buffers) override;
   void start_wait_writable() override;
-  bool quiet() const override { return nothing_came(); }
+  bool can_splice() const override { return true; }
+  ReadOutcome try_read_into(SplicePipe& pipe, std::size_t most) override;
+  WriteOutcome try_write_from(SplicePipe& pipe, bool more_comes) override;
+  bool quiet() override { return nothing_came(); }
   bool hung_up() const override { return !LoopSocket::is_open() || ended(); }
   void shutdown_send() override { shutdown_socket(); }
   void reset_at_close() override { linger_none(); }

@@ -16,6 +16,7 @@ namespace sekisho::proxy {
 namespace asio = boost::asio;
 using StreamEndpoint = asio::generic::stream_protocol::endpoint;
 class EventLoop;
+class SplicePipe;
 
 // Told when a wait or a connect that was started is over, and when the peer has hung up. Must not destroy the
 // stream in the call; dropping a reference is fine.
@@ -72,8 +73,15 @@ class Stream {
   virtual void start_wait_writable() = 0;
   bool write_wait_pending() const { return write_pending_; }
 
+  // Whether its bytes can go through a pipe, uncopied: those of plain sockets.
+  virtual bool can_splice() const { return false; }
+  // As try_read and try_write, by way of a pipe; only where that can be. Nothing was read also where the pipe
+  // is full.
+  virtual ReadOutcome try_read_into(SplicePipe&, std::size_t) { return {}; }
+  virtual WriteOutcome try_write_from(SplicePipe&, bool /*more_comes*/) { return {}; }
+
   // Whether nothing has come from the peer that was not read: no FIN, no reset, no byte. One system call.
-  virtual bool quiet() const = 0;
+  virtual bool quiet() = 0;
   // Whether the peer has sent its FIN or a reset, though what it sent before is unread yet. A FIN that found
   // no room behind that is not here.
   virtual bool hung_up() const = 0;

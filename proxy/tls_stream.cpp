@@ -207,15 +207,11 @@ Stream::ReadOutcome TlsStream::try_read(std::span<char> space) {
   return outcome;
 }
 
-bool TlsStream::quiet() const {
-  return const_cast<TlsStream&>(*this).look();
-}
-
 bool TlsStream::hung_up() const {
   return !is_open() || ended();
 }
 
-bool TlsStream::look() {
+bool TlsStream::quiet() {
   if (failure_ || !established_) return false;
   ERR_clear_error();
   transport_->begin_call();

@@ -38,7 +38,7 @@ class TlsStream final : public Stream, private LoopSocket {
   WriteOutcome try_write(std::span<const asio::const_buffer> buffers) override;
   void start_wait_writable() override;
   // Nothing that is for us to read, that is: a session's ticket is no noise.
-  bool quiet() const override;
+  bool quiet() override;
   // By the socket's FIN: a close_notify cannot be told from what stands unread before it.
   bool hung_up() const override;
   // Says close_notify, then FIN. To be called once all that was to be sent was taken.
@@ -63,7 +63,6 @@ class TlsStream final : public Stream, private LoopSocket {
   // What OpenSSL's last call came to: what the socket is known to have left, or to take.
   void note_call();
   bool may_read() const;
-  bool look();
 
   std::span<const char> next_record(std::span<const asio::const_buffer> buffers, std::size_t from) const;
   void say_close();

@@ -19,6 +19,7 @@
 #include "proxy/listener.hpp"
 #include "proxy/proxy_handshake.hpp"
 #include "proxy/snapshot_ref.hpp"
+#include "proxy/splice_pipe.hpp"
 #include "proxy/talkers.hpp"
 #include "proxy/upstream_pool.hpp"
 
@@ -129,6 +130,7 @@ class Worker final : private LoopTimer {
   Counters counters;
   AccessLogLane& log;
   BufferPool buffers;
+  SplicePipes pipes;
   DeadlineWheel wheel;
   HeadBuffer scratch;  // used up within one step
   Talkers talkers;

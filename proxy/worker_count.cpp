@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr unsigned most_workers = 4;
-constexpr std::uint64_t own_descriptors = 128;  // listeners, event loops, logs, the admin port
+constexpr std::uint64_t own_descriptors = 256;  // listeners, event loops, pipes, logs, the admin port
 
 unsigned rounded_up(double cpus) {
   return static_cast<unsigned>(std::clamp(cpus + 0.999, 1.0, 65536.0));

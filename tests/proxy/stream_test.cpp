@@ -104,6 +104,22 @@ TEST(Stream, WhatIsLeftAfterAReadThatFilledItsSpaceIsReadableAtOnce) {
   EXPECT_FALSE(pair.near->read_wait_pending());
 }
 
+// After a read that filled its space there may be more, or not; a look that finds nothing settles that, so
+// that who waits again does not wait for what is not there, turn after turn.
+TEST(Stream, ALookThatFindsNothingEndsTheDoubtOfAFullRead) {
+  Pair pair;
+  Told told;
+  pair.near->set_listener(&told);
+  ASSERT_EQ(::send(pair.far, "abc", 3, 0), 3);
+  pair.loop.poll();
+  std::array<char, 3> space;
+  EXPECT_EQ(pair.near->try_read(space).bytes, 3U);
+  EXPECT_TRUE(pair.near->quiet());
+  pair.near->start_wait_readable();
+  pair.loop.poll();
+  EXPECT_EQ(told.times, 0);
+}
+
 TEST(Stream, WaitsForRoomWhereTheSocketIsFullAndOnlyThere) {
   Pair pair;
   pair.near->start_wait_writable();

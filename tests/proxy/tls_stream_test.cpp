@@ -107,7 +107,7 @@ class TlsStreamTest : public testing::Test {
   }
 
   // Whether it stops being quiet, the event loop standing still.
-  static bool notices(const Stream& stream) {
+  static bool notices(Stream& stream) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     while (stream.quiet() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
     return !stream.quiet();

@@ -74,8 +74,8 @@ TEST_F(WorkerCount, AutomaticIsAtLeastOneAndAtMostFour) {
 }
 
 TEST(ClientConnections, LeaveRoomForTheRest) {
-  EXPECT_EQ(client_connections_within(65536, 512), 65536u - 512 - 128);
-  EXPECT_EQ(client_connections_within(1024, 512), 1024u - 256 - 128)
+  EXPECT_EQ(client_connections_within(65536, 512), 65536u - 512 - 256);
+  EXPECT_EQ(client_connections_within(1024, 512), 1024u - 256 - 256)
       << "the upstream side takes a quarter at most";
   EXPECT_GE(client_connections_within(16, 512), 8u);
   EXPECT_GE(client_connections_within(0, 512), 1u);

@@ -180,7 +180,7 @@ class MemoryStream final : public proxy::Stream {
     look_for_room();
   }
 
-  bool quiet() const override {
+  bool quiet() override {
     return connection_ && !connection_->dead && !connection_->peer_fin && connection_->to_stream.empty();
   }
   bool hung_up() const override { return !connection_ || connection_->dead || connection_->peer_fin; }
