@@ -1,8 +1,10 @@
 // JSON strings out of bytes that anybody may have sent.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 namespace sekisho::proxy {
@@ -43,6 +45,29 @@ constexpr bool plain(char c) {
   return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
+// Where the first byte of `text` from `i` on stands that does not, or its end. Eight at once: what flags a
+// byte may flag one above it, too, by a borrow, never one below, so the lowest flag is true.
+inline std::size_t skip_plain(std::string_view text, std::size_t i) {
+  if constexpr (std::endian::native == std::endian::little) {
+    constexpr std::uint64_t ones = 0x0101010101010101U;
+    const auto equal = [](std::uint64_t word, std::uint64_t byte) {
+      const std::uint64_t zero_there = word ^ (ones * byte);
+      return (zero_there - ones) & ~zero_there;
+    };
+    while (text.size() - i >= 8) {
+      std::uint64_t word;
+      std::memcpy(&word, text.data() + i, 8);
+      const std::uint64_t below = (word - ones * 0x20) & ~word;
+      const std::uint64_t flags =
+          (word | below | equal(word, 0x7f) | equal(word, '"') | equal(word, '\\')) & (ones * 0x80);
+      if (flags != 0) return i + static_cast<std::size_t>(std::countr_zero(flags)) / 8;
+      i += 8;
+    }
+  }
+  while (i < text.size() && plain(text[i])) ++i;
+  return i;
+}
+
 }  // namespace json_detail
 
 // Appends the inside of a JSON string to `out` (anything with append(const char*, size_t)). What comes out is
@@ -53,7 +78,7 @@ void append_json_escaped(Sink& out, std::string_view text) {
   std::size_t i = 0;
   while (i < text.size()) {
     const std::size_t start = i;
-    while (i < text.size() && json_detail::plain(text[i])) ++i;
+    i = json_detail::skip_plain(text, i);
     if (i > start) out.append(text.data() + start, i - start);
     if (i == text.size()) return;
     const char c = text[i];
