@@ -26,7 +26,7 @@ bool idempotent(std::string_view method) {
 Forward::Forward(ClientConnection& client, Exchange& exchange) : client_(client), exchange_(exchange) {}
 
 Forward::~Forward() {
-  if (pipe_) client_.worker_.pipes.give_back(std::move(pipe_));
+  give_back_pipes();
   release_upstream(false);
   end_flight();
 }

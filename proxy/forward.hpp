@@ -112,12 +112,15 @@ class Forward {
   std::optional<ForwardEnd> take_response_body(Gather& gather);
   ForwardEnd upstream_ended() const;
 
-  // relay_splice.cpp: a large body of known length, from socket to socket.
-  bool may_splice();
+  // relay_splice.cpp: large bodies of known length, from socket to socket.
+  bool may_splice_response();
   std::optional<ForwardEnd> splice_response();
-  bool flush_pipe();
+  void flush_pipe();
   void stop_splicing();
   bool client_owed() const { return !client_.link_.out.empty() || (pipe_ && pipe_->held() > 0); }
+  bool may_splice_request();
+  std::optional<ForwardEnd> splice_request();
+  void give_back_pipes();
 
   // relay_trailers.cpp: the last chunk towards either side, in the worker's scratch where it carries
   // trailers.
@@ -142,8 +145,10 @@ class Forward {
   ChunkDecoder response_decoder_;
   std::optional<TrailerRules> response_trailer_rules_;  // where the client can get trailers
   unsigned interim_responses_ = 0;
-  std::unique_ptr<SplicePipe> pipe_;     // while the response's body goes through it
-  bool by_copy_ = false;                 // it may not, or not any more
+  std::unique_ptr<SplicePipe> pipe_;          // while the response's body goes through it
+  bool by_copy_ = false;                      // it may not, or not any more
+  std::unique_ptr<SplicePipe> request_pipe_;  // likewise
+  bool request_by_copy_ = false;
   bool switching_ = false;               // 101: becomes a tunnel
   Instant upstream_progress_{};          // a byte last went or came
   Instant body_progress_{};              // a byte of the client's body last came

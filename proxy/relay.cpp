@@ -127,6 +127,7 @@ std::optional<ForwardEnd> Forward::pump_request() {
     }
     return std::nullopt;
   }
+  if (request_pipe_) return request_sent_ ? std::nullopt : splice_request();
   while (!request_sent_ && upstream.out.size() < body_in_flight && !upstream.send_failed) {
     pull_request_body(exchange_, client_.link_, body_in_flight, client_config().max_body_bytes);
     if (body.malformed) return ForwardEnd::client_malformed;
@@ -158,7 +159,8 @@ std::optional<ForwardEnd> Forward::pump_request() {
 bool Forward::wants_client_body() const {
   return streaming_ && response_state_ != ResponseState::done && !exchange_.request_body.complete &&
          upstream_link_ != nullptr && !upstream_link_->send_failed && exchange_.body_in.empty() &&
-         upstream_link_->takes_more(read_size, body_in_flight);
+         (request_pipe_ ? !upstream_link_->stream->write_wait_pending()
+                        : upstream_link_->takes_more(read_size, body_in_flight));
 }
 
 bool Forward::may_read_ahead() const {
@@ -187,7 +189,9 @@ void Forward::restart_clocks() {
 // Starts the reads that may go on. Pending writes have their own waits.
 void Forward::arm() {
   Link& client = client_.link_;
-  if (wants_client_body()) {
+  if (wants_client_body() && (request_pipe_ || may_splice_request())) {
+    if (!client.stream->read_wait_pending()) client.stream->start_wait_readable();
+  } else if (wants_client_body()) {
     client.arm_read_to_flow(exchange_.body_in, read_size);
   } else if (exchange_.request_body.complete && exchange_.body_in.empty()) {
     // For the next request, and to see a reset; the head's buffer is not moved.
@@ -195,7 +199,7 @@ void Forward::arm() {
   }
   if (response_state_ == ResponseState::done || upstream_link_ == nullptr) return;
   Link& upstream = *upstream_link_;
-  if (response_state_ == ResponseState::body && (pipe_ || may_splice())) {
+  if (response_state_ == ResponseState::body && (pipe_ || may_splice_response())) {
     // While the client takes nothing, what it is owed stays where it is: in the pipe, and at the server.
     if (!client.stream->write_wait_pending() && !upstream.stream->read_wait_pending())
       upstream.stream->start_wait_readable();

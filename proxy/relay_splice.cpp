@@ -1,4 +1,4 @@
-// A large response of known length goes from socket to socket through a pipe, as long as the client keeps up.
+// Large bodies of known length go from socket to socket through a pipe, as long as the other side keeps up.
 #include <algorithm>
 
 #include "proxy/forward.hpp"
@@ -11,18 +11,55 @@ namespace {
 constexpr std::uint64_t least_to_splice = 128 * 1024;
 // Of one connection in one turn; others wait meanwhile.
 constexpr unsigned moves_a_turn = 4;
-// Less than this was all that the server had sent: a turn later there is more, and one call moves it.
+// Less than this was all that had come: a turn later there is more, and one call moves it.
 constexpr std::size_t ample = 128 * 1024;
+
+// Where nothing of the body is with us.
+bool can_splice(const Link& from, const Link& to) {
+  return !from.eof && !from.broken && !to.gone() && to.out.empty() && from.stream->can_splice() &&
+         to.stream->can_splice();
+}
+
+// False where `to` takes no more for now.
+bool flush(SplicePipe& pipe, Link& to, bool more_comes, Instant now) {
+  if (pipe.held() == 0) return true;
+  if (to.stream->write_wait_pending() || to.gone()) return false;
+  const auto outcome = to.stream->try_write_from(pipe, more_comes);
+  if (outcome.error) {
+    to.send_failed = true;
+    return false;
+  }
+  to.bytes_written += outcome.bytes;
+  if (outcome.bytes > 0) to.write_progress = now;
+  if (pipe.held() == 0) return true;
+  to.stream->start_wait_writable();
+  return false;
+}
+
+// Moves what has come; returns how much was read, at most `remaining`.
+std::uint64_t move(SplicePipe& pipe, Link& from, Link& to, std::uint64_t remaining, Instant now) {
+  std::uint64_t moved = 0;
+  for (unsigned moves = 0; moves < moves_a_turn && moved < remaining; ++moves) {
+    if (from.stream->read_wait_pending() || !flush(pipe, to, true, now)) break;
+    const auto outcome = from.stream->try_read_into(pipe, remaining - moved);
+    from.eof = outcome.eof;
+    from.broken = static_cast<bool>(outcome.error);
+    from.bytes_read += outcome.bytes;
+    moved += outcome.bytes;
+    if (outcome.bytes > 0) to.write_progress = now;  // all before was taken
+    if (outcome.bytes < ample) break;
+  }
+  flush(pipe, to, moved < remaining, now);
+  return moved;
+}
 
 }  // namespace
 
-// Once the head is sent, and where nothing of the body is with us. Takes a pipe where it may.
-bool Forward::may_splice() {
-  const Link& client = client_.link_;
+// Once the head is sent. Takes a pipe where it may.
+bool Forward::may_splice_response() {
   const Link& upstream = *upstream_link_;
   if (by_copy_ || response_remaining_ < least_to_splice || exchange_.response.framing != Framing::length ||
-      !upstream.in.empty() || upstream.eof || upstream.broken || !client.out.empty() || client.gone() ||
-      !client.stream->can_splice() || !upstream.stream->can_splice())
+      !upstream.in.empty() || !can_splice(upstream, client_.link_))
     return false;
   pipe_ = client_.worker_.pipes.borrow();
   by_copy_ = !pipe_;
@@ -31,42 +68,20 @@ bool Forward::may_splice() {
   return true;
 }
 
-// False where the client takes no more for now.
-bool Forward::flush_pipe() {
-  Link& client = client_.link_;
-  if (pipe_->held() == 0) return true;
-  if (client.stream->write_wait_pending() || client.gone()) return false;
-  const auto outcome = client.stream->try_write_from(*pipe_, response_remaining_ > 0);
-  if (outcome.error) {
-    client.send_failed = true;
-    return false;
-  }
-  if (outcome.bytes > 0) {
-    client.bytes_written += outcome.bytes;
-    client.write_progress = client_.now();
-    exchange_.body_bytes_out += outcome.bytes;
-  }
-  if (pipe_->held() == 0) return true;
-  client.stream->start_wait_writable();
-  return false;
+void Forward::flush_pipe() {
+  const std::uint64_t before = client_.link_.bytes_written;
+  flush(*pipe_, client_.link_, false, client_.now());
+  exchange_.body_bytes_out += client_.link_.bytes_written - before;
 }
 
 std::optional<ForwardEnd> Forward::splice_response() {
   Link& client = client_.link_;
   Link& upstream = *upstream_link_;
-  for (unsigned moves = 0; moves < moves_a_turn && response_remaining_ > 0 && flush_pipe(); ++moves) {
-    if (upstream.stream->read_wait_pending()) break;
-    const auto outcome = upstream.stream->try_read_into(*pipe_, response_remaining_);
-    upstream.eof = outcome.eof;
-    upstream.broken = static_cast<bool>(outcome.error);
-    if (outcome.bytes == 0) break;
-    client.write_progress = client_.now();  // all before was taken
-    response_remaining_ -= outcome.bytes;
-    upstream.bytes_read += outcome.bytes;
-    upstream_progress_ = client_.now();
-    if (outcome.bytes < ample && response_remaining_ > 0) moves = moves_a_turn;
-  }
-  flush_pipe();
+  const std::uint64_t written_before = client.bytes_written;
+  const std::uint64_t moved = move(*pipe_, upstream, client, response_remaining_, client_.now());
+  exchange_.body_bytes_out += client.bytes_written - written_before;
+  response_remaining_ -= moved;
+  if (moved > 0) upstream_progress_ = client_.now();
   if (client.gone()) return ForwardEnd::client_gone;
   if (response_remaining_ == 0) {
     response_state_ = ResponseState::done;
@@ -89,6 +104,43 @@ void Forward::stop_splicing() {
   }
   client_.worker_.pipes.give_back(std::move(pipe_));
   client_.link_.flush(client_.now());
+}
+
+// The rest of a body that flows, once what was held of it is out.
+bool Forward::may_splice_request() {
+  const RequestBody& body = exchange_.request_body;
+  if (!streaming_ || chunked_out_ || request_by_copy_ || exchange_.head.framing != Framing::length ||
+      body.remaining < least_to_splice || !exchange_.body.empty() || !exchange_.body_in.empty() ||
+      !can_splice(client_.link_, *upstream_link_))
+    return false;
+  request_pipe_ = client_.worker_.pipes.borrow();
+  request_by_copy_ = !request_pipe_;
+  if (request_by_copy_) return false;
+  client_.link_.disarm_read(exchange_.body_in);
+  return true;
+}
+
+std::optional<ForwardEnd> Forward::splice_request() {
+  Link& client = client_.link_;
+  Link& upstream = *upstream_link_;
+  RequestBody& body = exchange_.request_body;
+  const std::uint64_t moved = move(*request_pipe_, client, upstream, body.remaining, client_.now());
+  body.remaining -= moved;
+  body.received += moved;
+  body.complete = body.remaining == 0;
+  if (moved > 0) {
+    body.held = false;
+    body_progress_ = upstream_progress_ = client_.now();
+  }
+  if (!body.complete && (client.eof || client.broken)) return ForwardEnd::client_gone;
+  request_sent_ = body.complete && request_pipe_->held() == 0;
+  return std::nullopt;
+}
+
+void Forward::give_back_pipes() {
+  for (auto* pipe : {&pipe_, &request_pipe_}) {
+    if (*pipe) client_.worker_.pipes.give_back(std::move(*pipe));
+  }
 }
 
 }  // namespace sekisho::proxy
