@@ -2,34 +2,12 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <random>
+
+#include "bench/zipf.hpp"
 
 namespace sekisho::bench {
 namespace {
-
-// Zipf's distribution with exponent 1 over 1..n (Hoermann and Derflinger, "Rejection-inversion to generate
-// variates from monotone discrete distributions").
-class Zipf {
- public:
-  explicit Zipf(double n) : n_(n), first_(std::log(1.5) - 1), last_(std::log(n + 0.5)) {}
-
-  double operator()(std::mt19937_64& random) const {
-    std::uniform_real_distribution<double> between(first_, last_);
-    for (;;) {
-      const double drawn = between(random);
-      const double x = std::exp(drawn);
-      const double rank = std::clamp(std::round(x), 1.0, n_);
-      if (rank - x <= close_ || drawn >= std::log(rank + 0.5) - 1 / rank) return rank;
-    }
-  }
-
- private:
-  double n_;
-  double first_;
-  double last_;
-  double close_ = 2 - std::exp(std::log(2.5) - 0.5);
-};
 
 std::size_t length_for(std::uint32_t clients) {
   return std::clamp(std::bit_ceil(std::size_t{4} * clients), std::size_t{1} << 16, std::size_t{1} << 24);

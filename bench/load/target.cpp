@@ -1,0 +1,104 @@
+#include "bench/load/target.hpp"
+
+#include <fmt/format.h>
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace sekisho::load {
+namespace {
+
+// Fewer than Linux has to give by default for one source address, one target and its port: 28,232.
+constexpr std::uint64_t connections_a_source = 20'000;
+
+template <class Option>
+void set(int fd, int level, int name, const Option& value) {
+  ::setsockopt(fd, level, name, &value, sizeof value);  // each makes things better; none is needed
+}
+
+bool bind_source(int fd, std::uint64_t connection) {
+  sockaddr_in source{};
+  source.sin_family = AF_INET;
+  // 127.0.1.1, 127.0.1.2 ...: all of 127/8 is this machine.
+  const auto number = static_cast<std::uint32_t>(connection / connections_a_source);
+  source.sin_addr.s_addr = htonl(0x7f000101 + number);
+  // The port is chosen as the connection is made, when the target is known: else each port would do for one
+  // target.
+  set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+  return ::bind(fd, reinterpret_cast<const sockaddr*>(&source), sizeof source) == 0;
+}
+
+}  // namespace
+
+bool Target::loopback_v4() const {
+  if (address.ss_family != AF_INET) return false;
+  return ntohl(reinterpret_cast<const sockaddr_in&>(address).sin_addr.s_addr) >> 24 == 127;
+}
+
+std::optional<Target> resolve(const config::Endpoint& endpoint, std::string& problem) {
+  Target target;
+  target.text = endpoint.text;
+  if (endpoint.kind == config::Endpoint::Kind::unix_path) {
+    auto& address = reinterpret_cast<sockaddr_un&>(target.address);
+    address.sun_family = AF_UNIX;
+    if (endpoint.host.size() >= sizeof address.sun_path) {
+      problem = "the path of a UNIX socket has at most 107 bytes";
+      return std::nullopt;
+    }
+    std::memcpy(address.sun_path, endpoint.host.c_str(), endpoint.host.size() + 1);
+    target.size = sizeof address;
+    target.host = "localhost";
+    return target;
+  }
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const int error =
+      ::getaddrinfo(endpoint.host.c_str(), std::to_string(endpoint.port).c_str(), &hints, &found);
+  if (error != 0) {
+    problem = fmt::format("{}: {}", endpoint.host, ::gai_strerror(error));
+    return std::nullopt;
+  }
+  std::memcpy(&target.address, found->ai_addr, found->ai_addrlen);
+  target.size = found->ai_addrlen;
+  ::freeaddrinfo(found);
+  target.host = endpoint.text;
+  return target;
+}
+
+int begin_connect(const Target& target, std::uint64_t connection, std::uint64_t connections,
+                  int receive_buffer, bool& connected) {
+  const int fd = ::socket(target.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -1;
+  if (target.address.ss_family != AF_UNIX) {
+    // Closing resets the connection. Whoever closes in good order keeps the port for a minute (TIME_WAIT),
+    // and a loop of fresh connections would be out of ports within two seconds; what the peer had to say has
+    // been read by then.
+    set(fd, SOL_SOCKET, SO_LINGER, linger{1, 0});
+    set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  }
+  if (receive_buffer > 0) set(fd, SOL_SOCKET, SO_RCVBUF, receive_buffer);
+  const bool bound =
+      connections <= connections_a_source || !target.loopback_v4() || bind_source(fd, connection);
+  if (bound && ::connect(fd, reinterpret_cast<const sockaddr*>(&target.address), target.size) == 0) {
+    connected = true;
+    return fd;
+  }
+  if (bound && errno == EINPROGRESS) {
+    connected = false;
+    return fd;
+  }
+  const int error = errno;
+  ::close(fd);
+  errno = error;
+  return -1;
+}
+
+}  // namespace sekisho::load
