@@ -137,9 +137,12 @@ std::vector<CLI::Option*> add_class_options(CLI::App& app, Line& line) {
           "the addresses in X-Forwarded-For: one, uniform:N, zipf:N, sequential:N, per-connection. Absent: "
           "no such field",
           parse_population),
-      app.add_option("--ip", written.ip_version, "the population's family (v4)")
-          ->type_name("v4|v6")
-          ->check(CLI::IsMember({"v4", "v6"}), ""),
+      add(app, "--ip", written.ip_version, "v4|v6", "the population's family (v4)",
+          [](std::string_view text, std::string& problem) {
+            if (text == "v4" || text == "v6") return std::optional(std::string(text));
+            problem = fmt::format("\"{}\" is neither v4 nor v6", text);
+            return std::optional<std::string>();
+          }),
       add(app, "--client-base", written.base, "ADDRESS",
           "the population's first address (240.0.0.1, 2001:db8::1)",
           [](std::string_view text, std::string& problem) {
@@ -202,11 +205,10 @@ std::optional<int> read_command_line(int argc, const char* const* argv, Plan& pl
   app.allow_extras();
   Line line;
   app.add_option("TARGET", line.target, "HOST:PORT or unix:PATH");
-  CLI::Option* file =
-      app.add_option("-f,--file", line.file, "a scenario of several classes, in YAML")->type_name("SCENARIO");
+  app.add_option("-f,--file", line.file, "a scenario of several classes, in YAML")->type_name("SCENARIO");
   add_run_options(app, plan);
-  for (CLI::Option* option : add_class_options(app, line))
-    option->group("One class of clients");
+  const std::vector<CLI::Option*> of_class = add_class_options(app, line);
+  for (CLI::Option* option : of_class) option->group("One class of clients");
   try {
     app.parse(argc, argv);
     if (const auto rest = app.remaining(); !rest.empty())
@@ -216,6 +218,11 @@ std::optional<int> read_command_line(int argc, const char* const* argv, Plan& pl
                              CLI::ExitCodes::ExtrasError);
   } catch (const CLI::ParseError& problem) {
     return app.exit(problem) == 0 ? 0 : bad_usage;
+  }
+  for (const CLI::Option* option : of_class) {
+    if (!line.file.empty() && option->count() > 0)
+      return say(fmt::format("{} is for the one class of the command line; with -f it belongs into the file",
+                             option->get_name()));
   }
   const auto given = [&app](const char* name) { return app.count(name) > 0; };
   plan.duration_given = given("--duration");

@@ -1,0 +1,82 @@
+#include "bench/load/result.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace sekisho::load {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+constexpr std::int64_t second = 1'000'000'000;
+
+Result result_with(std::int64_t cpu, std::int64_t behind) {
+  Result result;
+  result.target = "127.0.0.1:80";
+  result.seconds = 2;
+  result.threads = 1;
+  ClassResult users;
+  users.clients.name = "users";
+  Tally& tally = users.tally;
+  for (int i = 0; i < 1000; ++i) {
+    tally.latency.record(2'000'000);
+    tally.behind.record(behind);
+  }
+  tally.requests = tally.answered_meanwhile = 1000;
+  tally.statuses[200] = 990;
+  tally.statuses[429] = 10;
+  tally.errors[static_cast<std::size_t>(Failure::reset)] = 3;
+  tally.wall = 2 * second;
+  tally.cpu = cpu;
+  result.busiest_thread = static_cast<double>(cpu) / (2.0 * second);
+  result.classes.push_back(users);
+  return result;
+}
+
+TEST(Result, OfAGeneratorWithRoomToSpare) {
+  const Result result = result_with(second / 100, 1000);
+  EXPECT_THAT(result.bottlenecks(), IsEmpty());
+  const auto json = nlohmann::json::parse(json_of(result));
+  EXPECT_EQ(json["target"], "127.0.0.1:80");
+  EXPECT_EQ(json["load"]["bottleneck"], false);
+  EXPECT_NEAR(json["load"]["cpu_us_per_request"], 10, 1e-9);
+  EXPECT_NEAR(json["load"]["busiest_thread"], 0.005, 1e-9);
+  const auto users = json["classes"][0];
+  EXPECT_EQ(users["name"], "users");
+  EXPECT_EQ(users["requests"], 1000);
+  EXPECT_EQ(users["requests_per_s"], 500);
+  EXPECT_EQ(users["statuses"], nlohmann::json({{"200", 990}, {"429", 10}}));
+  EXPECT_EQ(users["errors"]["reset"], 3);
+  EXPECT_EQ(users["errors"]["timeout"], 0);
+  EXPECT_NEAR(users["latency_ms"]["p99.9"], 2, 0.01);
+  const std::string table = table_of(result);
+  EXPECT_THAT(table, HasSubstr("users: 200 x 990, 429 x 10, 3 cut off"));
+  EXPECT_THAT(table, Not(HasSubstr("BOTTLENECK")));
+}
+
+TEST(Result, OfOneThatIsTooBusy) {
+  const Result result = result_with(2 * second * 95 / 100, 1000);
+  EXPECT_EQ(nlohmann::json::parse(json_of(result))["load"]["bottleneck"], true);
+  EXPECT_THAT(table_of(result), HasSubstr("IT IS ITSELF THE BOTTLENECK: its busiest thread used 95 %"));
+}
+
+TEST(Result, OfOneThatIsTooLate) {
+  const Result result = result_with(second / 100, 1'500'000);
+  EXPECT_EQ(nlohmann::json::parse(json_of(result))["load"]["bottleneck"], true);
+  EXPECT_THAT(table_of(result), HasSubstr("requests of users left 1.5 ms late"));
+}
+
+TEST(Result, OfNothing) {
+  Result result;
+  result.classes.emplace_back();
+  EXPECT_FALSE(result.answered());
+  EXPECT_EQ(nlohmann::json::parse(json_of(result))["classes"][0]["requests_per_s"], 0);
+  EXPECT_THAT(table_of(result), HasSubstr("main: nothing"));
+}
+
+}  // namespace
+}  // namespace sekisho::load
