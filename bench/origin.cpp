@@ -23,6 +23,23 @@ namespace asio = boost::asio;
 
 namespace {
 
+constexpr const char* paths =
+    "What it answers:\n"
+    "  /rails?...            a page with the fields of a Rails application, to order:\n"
+    "                          n=BYTES (8192)  ms=DELAY (0)  chunk=BYTES (0: Content-Length)  status=N "
+    "(200)\n"
+    "                          error=N: every Nth page is a 500   cut=N: every Nth ends in its middle\n"
+    "  /bytes?n=N            N bytes, with Content-Length\n"
+    "  /chunked?n=N&chunk=C  N bytes in chunks of C bytes (16384, which is the most)\n"
+    "  /slow?ms=N            the usual page after N milliseconds\n"
+    "  /events?count=N&ms=M  an event stream of N events, M milliseconds apart\n"
+    "  /status/N             an empty answer with that status\n"
+    "  /fields               the request's head as it came\n"
+    "  /upload (POST)        {\"size\": bytes, \"crc32\": of them}\n"
+    "  any other POST        the body, up to 1 MiB, as it came\n"
+    "  Upgrade               101, then every byte comes back\n"
+    "  anything else         a small HTML page";
+
 template <typename Acceptor>
 asio::awaitable<void> accept_all(Acceptor& acceptor) {
   for (;;) {
@@ -49,6 +66,7 @@ void serve(asio::io_context& context, Acceptor acceptor, const std::string& addr
 
 int main(int argc, char** argv) {
   CLI::App app("A small HTTP/1.1 upstream for demonstrations, tests and benchmarks", "sekisho-origin");
+  app.footer(paths);
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;
   std::string path;

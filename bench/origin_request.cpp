@@ -2,15 +2,21 @@
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
 
 namespace sekisho::bench {
 namespace {
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return result;
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+// `word` is in lower case.
+bool same(std::string_view text, std::string_view word) {
+  return std::ranges::equal(text, word, {}, lower);
+}
+bool has(std::string_view text, std::string_view word) {
+  return !std::ranges::search(text, word, {}, lower).empty();
 }
 
 std::string_view trim(std::string_view text) {
@@ -29,18 +35,20 @@ std::optional<std::uint64_t> to_number(std::string_view text) {
 void take_field(OriginRequest& request, std::string_view line) {
   const auto colon = line.find(':');
   if (colon == std::string_view::npos) return;
-  const std::string name = lower(line.substr(0, colon));
-  const std::string value = lower(trim(line.substr(colon + 1)));
-  if (name == "content-length") {
+  const std::string_view name = line.substr(0, colon);
+  const std::string_view value = trim(line.substr(colon + 1));
+  if (same(name, "content-length")) {
     request.content_length = to_number(value).value_or(0);
-  } else if (name == "transfer-encoding") {
-    request.chunked = value == "chunked";
-  } else if (name == "connection") {
-    if (value.find("close") != std::string::npos) request.keep_alive = false;
-    if (value.find("keep-alive") != std::string::npos) request.keep_alive = true;
-    if (value.find("upgrade") != std::string::npos) request.upgrade = true;
-  } else if (name == "expect") {
-    request.expects_continue = value == "100-continue";
+  } else if (same(name, "transfer-encoding")) {
+    request.chunked = same(value, "chunked");
+  } else if (same(name, "connection")) {
+    if (has(value, "close")) request.keep_alive = false;
+    if (has(value, "keep-alive")) request.keep_alive = true;
+    if (has(value, "upgrade")) request.upgrade = true;
+  } else if (same(name, "expect")) {
+    request.expects_continue = same(value, "100-continue");
+  } else if (same(name, "x-request-id")) {
+    request.request_id = value;
   }
 }
 

@@ -5,20 +5,24 @@
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/read.hpp>
-#include <boost/asio/read_until.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/system/system_error.hpp>
+#include <charconv>
 #include <chrono>
 #include <cstdlib>
 #include <functional>
+#include <iterator>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "bench/origin_input.hpp"
+#include "bench/origin_rails.hpp"
 #include "bench/origin_request.hpp"
 
 namespace sekisho::bench {
@@ -30,7 +34,10 @@ using asio::use_awaitable;
 
 constexpr std::size_t kHeadLimit = 256 * 1024;
 constexpr std::size_t kEchoLimit = 1024 * 1024;
-constexpr std::size_t kPiece = 16 * 1024;
+constexpr std::size_t kPiece = 16 * 1024;         // a chunk, unless the request says otherwise
+constexpr std::size_t kFillerBytes = 256 * 1024;  // what is written at once of a long body
+constexpr std::size_t kFirstRoom = 4 * 1024;      // a head's; idle connections should be small
+constexpr std::size_t kBodyRoom = 64 * 1024;
 
 std::string page(std::string_view path) {
   std::string shown;
@@ -52,8 +59,8 @@ const std::string& filler() {
   static const std::string text = [] {
     std::string line = "Travellers show their permit at the barrier and pass.\n";
     std::string result;
-    while (result.size() < kPiece) result += line;
-    result.resize(kPiece);
+    while (result.size() < kFillerBytes) result += line;
+    result.resize(kFillerBytes);
     return result;
   }();
   return text;
@@ -65,10 +72,15 @@ class Session {
 
   awaitable<void> run() {
     for (;;) {
-      const std::size_t size = co_await asio::async_read_until(
-          socket_, asio::dynamic_buffer(input_, kHeadLimit), "\r\n\r\n", use_awaitable);
-      auto request = parse_origin_request(std::string_view(input_).substr(0, size));
-      input_.erase(0, size);
+      std::size_t size = 0;
+      while ((size = input_.text().find("\r\n\r\n")) == std::string_view::npos) {
+        if (input_.text().size() >= kHeadLimit) co_return;
+        co_await fill(kFirstRoom);
+      }
+      size += 4;
+      head_.assign(input_.text(), 0, size);
+      input_.drop(size);
+      auto request = parse_origin_request(head_);
       if (!request) {
         request.emplace();
         request->keep_alive = false;
@@ -80,7 +92,7 @@ class Session {
         co_return;
       }
       co_await answer(*request);
-      if (!request->keep_alive) co_return;
+      if (!request->keep_alive || cut_) co_return;
     }
   }
 
@@ -102,22 +114,27 @@ class Session {
     }
     std::string body;
     bool too_large = false;
-    co_await read_body(request, [&](std::string_view piece) {
-      too_large = too_large || body.size() + piece.size() > kEchoLimit;
-      if (!too_large) body += piece;
-    });
+    if (request.has_body()) {
+      co_await read_body(request, [&](std::string_view piece) {
+        too_large = too_large || body.size() + piece.size() > kEchoLimit;
+        if (!too_large) body += piece;
+      });
+    }
     if (too_large) {
       co_await respond(request, 413, "text/plain", "at most 1 MiB comes back\n");
     } else if (request.path == "/bytes") {
       co_await respond_bytes(request);
     } else if (request.path == "/chunked") {
       co_await respond_chunked(request);
+    } else if (request.path == "/rails") {
+      co_await respond_like_rails(request);
     } else if (request.path == "/events") {
       co_await respond_events(request);
     } else if (request.path == "/fields") {
       co_await respond(request, 200, "text/plain", request.head);
     } else if (request.path.starts_with("/status/")) {
-      const int status = std::atoi(request.path.c_str() + 8);
+      int status = 0;
+      std::from_chars(request.path.data() + 8, request.path.data() + request.path.size(), status);
       co_await respond(request, status >= 200 && status <= 599 ? status : 400, "text/plain", "");
     } else if (request.method == "POST" || request.method == "PUT" || request.method == "PATCH") {
       co_await respond(request, 200, "application/octet-stream", body);
@@ -130,41 +147,99 @@ class Session {
   awaitable<void> respond(const OriginRequest& request, int status, std::string_view type,
                           std::string_view body) {
     const bool bodiless = status == 204 || status == 304;
-    std::string text = fmt::format("HTTP/1.1 {} {}\r\n", status, status < 400 ? "OK" : "Error");
-    if (!bodiless) text += fmt::format("Content-Type: {}\r\nContent-Length: {}\r\n", type, body.size());
-    text += request.keep_alive ? "\r\n" : "Connection: close\r\n\r\n";
+    std::string& text = start_output();
+    const auto end = std::back_inserter(text);
+    fmt::format_to(end, "HTTP/1.1 {} {}\r\n", status, status < 400 ? "OK" : "Error");
+    if (!bodiless) fmt::format_to(end, "Content-Type: {}\r\nContent-Length: {}\r\n", type, body.size());
+    end_head(request);
     if (request.method != "HEAD" && !bodiless) text += body;
     co_await write(text);
   }
 
   awaitable<void> respond_bytes(const OriginRequest& request) {
-    std::uint64_t left = request.number("n", 1024);
-    std::string text =
-        fmt::format("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n{}\r\n", left,
-                    request.keep_alive ? "" : "Connection: close\r\n");
+    const std::uint64_t size = request.number("n", 1024);
+    fmt::format_to(std::back_inserter(start_output()),
+                   "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n", size);
+    end_head(request);
+    co_await write_counted(request, size);
+  }
+
+  awaitable<void> respond_chunked(const OriginRequest& request) {
+    start_output() = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n";
+    end_head(request);
+    co_await write_chunks(request, request.number("n", 1024), request.number("chunk", kPiece));
+  }
+
+  // The page that an application made: after a while, of some size, now and then broken.
+  awaitable<void> respond_like_rails(const OriginRequest& request) {
+    static std::uint64_t pages = 0;
+    const std::uint64_t number = ++pages;
+    const std::uint64_t size = request.number("n", 8 * 1024);
+    const std::uint64_t chunk = request.number("chunk", 0);
+    if (const std::uint64_t delay = request.number("ms", 0); delay > 0) co_await pause(delay);
+    const auto every = [&](std::string_view name) {
+      const std::uint64_t period = request.number(name, 0);
+      return period > 0 && number % period == 0;
+    };
+    std::uint64_t status = every("error") ? 500 : request.number("status", 200);
+    if (status < 200 || status > 599) status = 400;
+    cut_ = every("cut");
+    const bool bodiless = status == 204 || status == 304;
+    append_rails_head(start_output(), static_cast<int>(status), request, number);
+    if (!bodiless && chunk == 0) fmt::format_to(std::back_inserter(output_), "Content-Length: {}\r\n", size);
+    if (!bodiless && chunk > 0) output_ += "Transfer-Encoding: chunked\r\n";
+    end_head(request);
+    if (bodiless) {
+      co_await write(output_);
+    } else if (chunk == 0) {
+      co_await write_counted(request, cut_ ? size / 2 : size);
+    } else {
+      co_await write_chunks(request, cut_ ? size / 2 : size, chunk);
+    }
+  }
+
+  std::string& start_output() {
+    output_.clear();
+    return output_;
+  }
+  void end_head(const OriginRequest& request) {
+    output_ += request.keep_alive ? "\r\n" : "Connection: close\r\n\r\n";
+  }
+
+  // What stands in the output, then that much of a body.
+  awaitable<void> write_counted(const OriginRequest& request, std::uint64_t left) {
     if (request.method == "HEAD") left = 0;
     const std::size_t first = std::min<std::uint64_t>(left, kPiece);
-    text.append(filler(), 0, first);
-    left -= first;
-    co_await write(text);
-    while (left > 0) {
-      const std::size_t size = std::min<std::uint64_t>(left, kPiece);
+    output_.append(filler(), 0, first);
+    co_await write(output_);
+    for (left -= first; left > 0;) {
+      const std::size_t size = std::min<std::uint64_t>(left, filler().size());
       co_await write(std::string_view(filler()).substr(0, size));
       left -= size;
     }
   }
 
-  awaitable<void> respond_chunked(const OriginRequest& request) {
-    co_await write(
-        fmt::format("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n{}\r\n",
-                    request.keep_alive ? "" : "Connection: close\r\n"));
-    if (request.method == "HEAD") co_return;
-    for (std::uint64_t left = request.number("n", 1024); left > 0;) {
-      const std::size_t size = std::min<std::uint64_t>(left, kPiece);
-      co_await write(fmt::format("{:x}\r\n{}\r\n", size, std::string_view(filler()).substr(0, size)));
-      left -= size;
+  // The same in chunks of `chunk` bytes at most, several in one write.
+  awaitable<void> write_chunks(const OriginRequest& request, std::uint64_t left, std::uint64_t chunk) {
+    if (request.method == "HEAD") {
+      co_await write(output_);
+      co_return;
     }
-    co_await write("0\r\n\r\n");
+    chunk = std::clamp<std::uint64_t>(chunk, 1, kPiece);
+    while (left > 0) {
+      const std::size_t size = std::min(left, chunk);
+      fmt::format_to(std::back_inserter(output_), "{:x}\r\n{}\r\n", size,
+                     std::string_view(filler()).substr(0, size));
+      left -= size;
+      if (left > 0 && output_.size() < kBodyRoom) continue;
+      if (left == 0 && !cut_) output_ += "0\r\n\r\n";
+      co_await write(output_);
+      output_.clear();
+    }
+    if (!output_.empty()) {  // a body of no bytes
+      output_ += "0\r\n\r\n";
+      co_await write(output_);
+    }
   }
 
   awaitable<void> respond_events(const OriginRequest& request) {
@@ -184,8 +259,11 @@ class Session {
   awaitable<void> echo_tunnel() {
     co_await write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
     for (;;) {
-      if (!input_.empty()) co_await write(std::exchange(input_, {}));
-      co_await fill();
+      if (!input_.empty()) {
+        co_await write(input_.text());
+        input_.drop(input_.text().size());
+      }
+      co_await fill(kBodyRoom);
     }
   }
 
@@ -207,30 +285,33 @@ class Session {
 
   awaitable<void> read_counted(std::uint64_t left, const Sink& sink) {
     while (left > 0) {
-      if (input_.empty()) co_await fill();
-      const std::size_t size = std::min<std::uint64_t>(left, input_.size());
-      sink(std::string_view(input_).substr(0, size));
-      input_.erase(0, size);
+      if (input_.empty()) co_await fill(kBodyRoom);
+      const std::size_t size = std::min<std::uint64_t>(left, input_.text().size());
+      sink(input_.text().substr(0, size));
+      input_.drop(size);
       left -= size;
     }
   }
 
   awaitable<std::string> read_line() {
-    const std::size_t size = co_await asio::async_read_until(
-        socket_, asio::dynamic_buffer(input_, kHeadLimit), "\r\n", use_awaitable);
-    std::string line = input_.substr(0, size - 2);
-    input_.erase(0, size);
+    std::size_t size = 0;
+    while ((size = input_.text().find("\r\n")) == std::string_view::npos) {
+      if (input_.text().size() >= kHeadLimit) throw boost::system::system_error(asio::error::message_size);
+      co_await fill(kFirstRoom);
+    }
+    std::string line(input_.text().substr(0, size));
+    input_.drop(size + 2);
     co_return line;
   }
 
-  awaitable<void> fill() {
-    const std::size_t old = input_.size();
-    input_.resize(old + 64 * 1024);
+  // Reads what there is, as far as it goes into the room.
+  awaitable<void> fill(std::size_t room) {
+    const std::span<char> free = input_.make_room(room);
     boost::system::error_code error;
-    const std::size_t size = co_await socket_.async_read_some(asio::buffer(input_.data() + old, 64 * 1024),
+    const std::size_t size = co_await socket_.async_read_some(asio::buffer(free.data(), free.size()),
                                                               asio::redirect_error(use_awaitable, error));
-    input_.resize(old + size);
     if (error) throw boost::system::system_error(error);
+    input_.add(size);
   }
 
   awaitable<void> pause(std::uint64_t milliseconds) {
@@ -244,7 +325,9 @@ class Session {
   }
 
   asio::generic::stream_protocol::socket socket_;
-  std::string input_;
+  OriginInput input_;
+  std::string head_, output_;  // of the request under way; their room is kept for the next
+  bool cut_ = false;           // the connection ends within the response
 };
 
 }  // namespace
