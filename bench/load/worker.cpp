@@ -172,7 +172,7 @@ void Worker::fire_timers() {
 }
 
 void Worker::dispatch() {
-  if (!open_loop()) return;
+  if (!open_loop() || now_ >= end_) return;  // what is due and was not sent, finish() counts
   while (!ready_.empty() && budget_ > 0) {
     const std::int64_t due = schedule_->due();
     if (due > now_ || due >= end_) return;
