@@ -1,5 +1,5 @@
-// Zipf's distribution with exponent 1 over 1..n (Hoermann and Derflinger, "Rejection-inversion to generate variates
-// from monotone discrete distributions").
+// Zipf's distribution with exponent 1 over 1..n (Hoermann and Derflinger, "Rejection-inversion to generate
+// variates from monotone discrete distributions").
 #pragma once
 
 #include <algorithm>
