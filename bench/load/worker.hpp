@@ -94,7 +94,7 @@ class Worker {
   std::size_t send(Connection& connection, std::string_view head, std::string_view body);
   std::string_view large_body() const;
   void read(std::uint32_t index, std::size_t most, bool to_end);
-  void consume(std::uint32_t index, std::string_view input);
+  void consume(std::uint32_t index, std::string_view input, bool ended);
   void peer_closed(std::uint32_t index);
   void start_pacing(std::uint32_t index);
   void pace(std::uint32_t index);

@@ -187,7 +187,7 @@ void Worker::read(std::uint32_t index, std::size_t most, bool to_end) {
     } else {
       connection.progressed = now_;
       if (now_ >= measured_from_) tally_.bytes_in += static_cast<std::uint64_t>(size);
-      consume(index, {input_.data(), static_cast<std::size_t>(size)});
+      consume(index, {input_.data(), static_cast<std::size_t>(size)}, to_end);
       // Less than there was room for: the rest, if any, comes with an event of its own, but for the end that
       // this one told of.
       if (most < input_.size() || (static_cast<std::size_t>(size) < most && !to_end)) return;
@@ -195,7 +195,8 @@ void Worker::read(std::uint32_t index, std::size_t most, bool to_end) {
   }
 }
 
-void Worker::consume(std::uint32_t index, std::string_view input) {
+// `ended`: whether the peer sends nothing after what has come.
+void Worker::consume(std::uint32_t index, std::string_view input, bool ended) {
   Connection& connection = connections_[index];
   ResponseParser& parser = connection.parser;
   if (connection.left == 0) {
@@ -228,7 +229,7 @@ void Worker::consume(std::uint32_t index, std::string_view input) {
     if (surplus && counted(connection.started)) ++tally_.errors[static_cast<std::size_t>(Failure::malformed)];
     // A response that came ahead of its request's end leaves a connection on which nobody knows what is next.
     const bool used_up = clients_.keepalive > 0 && connection.used >= clients_.keepalive;
-    if (surplus || parser.closes() || connection.writing() || used_up) close(index);
+    if (surplus || ended || parser.closes() || connection.writing() || used_up) close(index);
     batch_over(index, 0);
     return;
   }

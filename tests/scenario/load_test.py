@@ -250,6 +250,13 @@ class FaultsTest(LoadTest):
 
         self.assertEqual(self.errors(whole)[:2], (0, {}))
 
+    def test_a_peer_that_ends_the_connection_with_its_response(self):
+        def both(peer):
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", socket.MSG_MORE)  # one segment has both
+            peer.shutdown(socket.SHUT_WR)
+
+        self.assertEqual(self.errors(both)[:2], (0, {}))
+
     def test_nobody_listens(self):
         outcome = generate(("127.0.0.1", free_port()), "--duration", "300ms", "--warmup", "0s")
         self.assertEqual(outcome.exit_status, 1)
