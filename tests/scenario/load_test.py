@@ -13,6 +13,7 @@ import unittest
 from collections import Counter
 
 from support.generator import Generator, accounted, generate
+from support.http_client import fetch
 from support.process import free_port, wait_until
 from support.sekisho import Origin, Sekisho
 
@@ -47,6 +48,17 @@ class OriginTest(LoadTest):
         self.assertEqual(set(one["statuses"]), {"200", "204", "304", "503"})
         self.assertEqual((one["requests"], accounted(one), sum(one["errors"].values())), (800, 800, 0))
         self.assertEqual(one["connections"], 7)
+
+    def test_pages_to_order(self):
+        page = fetch(self.origin.address, "/rails?n=5000&chunk=700&status=404&ms=1", fields=[("X-Request-Id", "mine")])
+        self.assertEqual((page.status, len(page.body), page.get("Transfer-Encoding"), page.get("X-Request-Id")), (404, 5000, "chunked", "mine"))
+        for name in ("ETag", "Set-Cookie", "X-Runtime", "X-Frame-Options", "Cache-Control"):
+            self.assertTrue(page.get(name), name)
+        # Three of four: which of them a connection meets is chance, how many is not.
+        self.assertEqual(self.generate("--requests", "40", "--path", "/rails?error=4")["statuses"], {"200": 30, "500": 10})
+        for chunk in (0, 1000):
+            one = self.generate("--requests", "40", "--path", f"/rails?cut=4&chunk={chunk}")
+            self.assertEqual((one["statuses"], one["errors"]["reset"]), ({"200": 30}, 10))
 
     def test_head(self):
         one = self.generate("--requests", "100", "--method", "HEAD", "--path", "/bytes?n=1000", "--path", "/chunked?n=1000")
