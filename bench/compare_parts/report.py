@@ -1,0 +1,191 @@
+"""What was measured, as the tables of compare.md."""
+
+import statistics
+
+from compare_parts import cells, flood, resources
+
+BUSY = 0.9  # of a processor; below, something else than the proxy held the requests up, and requests/s say nothing of it
+
+
+def number(value, digits=2):
+    return "" if value is None else f"{value:,.{digits}f}"
+
+
+def summary_of(runs, contender, per_gb=False):
+    """The figure that a row is judged by."""
+    if per_gb:
+        return cells.median_of(runs, contender, "cpu_s_per_gb")
+    found = cells.ratios(runs, contender)
+    return statistics.median(found) if found else None
+
+
+def cell_row(cell, result, names):
+    runs = result["runs"]
+    log = ", log" if cell.log else ""
+
+    def with_tuned(name):
+        plain, tuned = summary_of(runs, name + (log if name != "nginx" or log else ""), cell.per_gb), summary_of(runs, name + ", tuned", cell.per_gb)
+        return number(plain) + (f" (tuned {number(tuned)})" if tuned else "")
+
+    ours = {name: summary_of(runs, name + log, cell.per_gb) for name in names}
+    return {"title": cell.title, "nginx": with_tuned("nginx"), "haproxy": with_tuned("haproxy"),
+            "floor": number(summary_of(runs, "floor", cell.per_gb), 3 if cell.target < 0.2 else 2), "reference": cell.reference,
+            "ours": {name: number(value, 3 if cell.target < 0.2 else 2) for name, value in ours.items()},
+            "target": f"{cell.target:.2f}" + (" s/GB" if cell.per_gb else ""),
+            "won": {name: value <= cell.target for name, value in ours.items() if value is not None}}
+
+
+def flood_median(runs, contender, what):
+    """Nobody answered is as long as it gets."""
+    return statistics.median(run["latency_ms"][what] if run["served"] else float("inf") for run in runs if run["contender"] == contender)
+
+
+def flood_row(one, result, names):
+    runs = result["runs"]
+
+    def shown(contender):
+        mine = [run for run in runs if run["contender"] == contender]
+        served, wanted = sum(run["served"] for run in mine), sum(run["wanted"] for run in mine)
+        return f"{flood_median(runs, contender, 'p50'):.1f} / {flood_median(runs, contender, 'p99'):.1f} ms, {served:,} of {wanted:,}"
+
+    def won(name):
+        mine = [run for run in runs if run["contender"] == name]
+        p50, p99 = flood_median(runs, name, "p50"), flood_median(runs, name, "p99")
+        best = min(flood_median(runs, other, "p99") for other in ("nginx", "haproxy"))
+        if one.key == "flood_pipelined":  # what is due in the last moment cannot be there yet
+            return all(run["served"] >= run["wanted"] - 5 and not any(run["errors"].values()) for run in mine)
+        return p99 <= best / 2 and (one.key != "flood" or (p50 <= 1.0 and p99 <= 4))
+
+    return {"title": one.title, "nginx": shown("nginx"), "haproxy": shown("haproxy"), "floor": "no proxy: " + shown("no proxy"),
+            "reference": one.reference, "ours": {name: shown(name) for name in names}, "target": one.target,
+            "won": {name: won(name) for name in names}}
+
+
+RESOURCE_ROWS = {
+    # key: (title, field, what the design asks for, whether a value is that, what was measured for the design)
+    "idle": [("an idle keep-alive connection after one request, all at once, KB", "kib_each", "1.5", lambda value: value <= 1.5, "5.0 / 9.4 / 0.13"),
+             ("the same, after requests one by one, KB", "kib_each_in_turn", "", None, ""),
+             ("the process with so many of them, MB", "mib_in_all", "", None, "")],
+    "tracked": [("a tracked client, bytes a limit", "bytes_each", "16, and 1 for what else grows", lambda value: value <= 17, "128 / 210"),
+                ("1 M tracked clients, MB", "mib_of_1_million", "", None, ""), ("10 M tracked clients, MB", "mib_of_10_million", "", None, "")],
+    "forgotten": [("a blocked client after 40,000 new addresses pass a table sized for 8,000", "verdict", "still refused",
+                   lambda value: value == "still refused", "admitted again / admitted again")],
+    "reloads": [("requests lost over 3 reloads under 24,000 keep-alive requests", "lost", "0", lambda value: value == 0, "10 / 9"),
+                ("from the signal to the new file in force, ms", "reload_ms", "", None, ""),
+                ("the longest that a request waited meanwhile, ms", "worst_ms", "", None, ""),
+                ("the same without reloads, ms", "worst_without_ms", "", None, "")],
+    "start_up": [("from the start to the first answer, ms", "ms", "", None, "")],
+    "sizes": [("binary, MB", "binary_mib", "", None, ""), ("image: with the libraries that ldd names, MB", "image_mib", "", None, "")],
+}
+
+
+def resource_rows(key, result, names):
+    values = result["values"]
+    for title, field, target, right, reference in RESOURCE_ROWS[key]:
+        def shown(contender, field=field):
+            value = values.get(contender, {}).get(field)
+            return "" if value is None else f"{value:,}" if not isinstance(value, str) else value
+
+        yield {"title": title, "nginx": shown("nginx"), "haproxy": shown("haproxy"), "floor": shown("floor"), "reference": reference,
+               "ours": {name: shown(name) for name in names}, "target": target,
+               "won": {name: right(values[name][field]) for name in names if right and field in values.get(name, {})}}
+
+
+def rows(results, names):
+    """The rows of the first table, in the order of the cells."""
+    for cell in cells.CELLS:
+        if cell.key in results and cell.target:
+            yield cell_row(cell, results[cell.key], names)
+    for one in flood.FLOODS:
+        if one.key in results:
+            yield flood_row(one, results[one.key], names)
+    for key in RESOURCE_ROWS:
+        if key in results:
+            yield from resource_rows(key, results[key], names)
+
+
+def verdict(row):
+    if not row["won"]:
+        return ""
+    if len(row["won"]) == 1:
+        return "won" if all(row["won"].values()) else "**not won**"
+    return ", ".join(f"{name}: {'won' if won else '**not won**'}" for name, won in row["won"].items())
+
+
+def cell_table(cell, result):
+    runs = result["runs"]
+    unit = "CPU s/GB" if cell.per_gb else "CPU us/request"
+    yield f"### {cell.title}"
+    yield ""
+    yield f"| | {unit} | to nginx, median (spread) | requests/s | system calls | p50 / p99 / p99.9 ms | memory, MB |"
+    yield "|---|---|---|---|---|---|---|"
+    for name in dict.fromkeys(run["contender"] for run in runs):
+        found = sorted(cells.ratios(runs, name))
+        cpu = cells.median_of(runs, name, "cpu_s_per_gb" if cell.per_gb else "cpu_us_per_request")
+        busy = cells.median_of(runs, name, "cpus_used") / (cell.workers if "workers" in name else 1)
+        latency = " / ".join(number(cells.median_of(runs, name, what)) for what in ("p50", "p99", "p99.9"))
+        yield (f"| {name} | {number(cpu, 3 if cell.per_gb else 2)} | {statistics.median(found):.3f} ({found[0]:.3f} to {found[-1]:.3f}) | "
+               f"{'' if busy >= BUSY else '> '}{cells.median_of(runs, name, 'requests_per_s'):,.0f} | "
+               f"{number(result['system_calls'].get(name), 2)} | {latency} | {number(cells.median_of(runs, name, 'memory_kib') / 1024, 1)} |")
+    if result["logged"]:
+        yield ""
+        yield "Requests that are in the log: " + ", ".join(f"{name} {share:.2%}" for name, share in result["logged"].items()) + "."
+    yield ""
+
+
+def workers_lines(results, names):
+    for cell in cells.CELLS:
+        if cell.workers > 1 and cell.key in results:
+            runs = results[cell.key]["runs"]
+            for name in names:
+                many = f"{name}, {cell.workers} workers"
+                rate = statistics.median(cells.ratios(runs, many, "requests_per_s", name))
+                cost = statistics.median(cells.ratios(runs, many, baseline=name))
+                yield (f"- {cell.title}: {name} with {cell.workers} workers {rate:.2f} times the requests/s of one, {cost:.2f} times the processor time "
+                       f"a request. Where the load has processors of its own, that cost makes {cell.workers / cost:.2f} times of it.")
+
+
+def findings(results, names):
+    """Titles of the rows that are not won, for each binary."""
+    found = {name: [] for name in names}
+    for row in rows(results, names):
+        for name, won in row["won"].items():
+            if not won:
+                found[name].append(row["title"])
+    return found
+
+
+def text(about, results, names):
+    listed = list(rows(results, names))
+    lines = [
+        "# Sekisho beside nginx and HAProxy",
+        "",
+        "Written by `bench/compare`; [benchmarks.md](../benchmarks.md) says how to read it.",
+        "",
+        f"{about['cpu']}, {about['cpus']} processors, {about['caches']}, {about['memory']}; Linux {about['kernel']}; {about['date']}; commit "
+        f"{about['commit']}; `{about['command']}`, {about['took_seconds']} s; load before: {about['load_before']:.2f}. "
+        + "; ".join(f"{name}: {version}" for name, version in about["versions"].items()) + ".",
+        "",
+        "Where nothing else is said: processor time a request of the proxy's processes, to nginx's without a log in the same round; the median of the "
+        "rounds. *At most* is what the design asks of Sekisho; *design* is what was measured of nginx, HAProxy and the floor when it was written.",
+        "",
+        "| work | nginx | HAProxy | floor | " + " | ".join(names) + " | at most | | design |",
+        "|---|---|---|---|" + "---|" * (len(names) + 3),
+    ]
+    for row in listed:
+        ours = " | ".join(row["ours"].get(name, "") for name in names)
+        lines.append(f"| {row['title']} | {row['nginx']} | {row['haproxy']} | {row['floor']} | {ours} | {row['target']} | {verdict(row)} | "
+                     f"{row['reference']} |")
+    lines += ["", "Not won:", ""]
+    for name, titles in findings(results, names).items():
+        lines += [f"- {name}: " + ("nothing." if not titles else "; ".join(titles) + ".")]
+    scaling = list(workers_lines(results, names))
+    if scaling:
+        lines += ["", "Two workers:", "", *scaling]
+    lines += ["", "## Every cell", "",
+              "*> N requests/s*: the proxy had less than nine tenths of its processor to do; the load and the upstream, which share the other, held "
+              "the requests up. Memory is resident, shared pages counted once.", ""]
+    for cell in cells.CELLS:
+        if cell.key in results:
+            lines += cell_table(cell, results[cell.key])
+    return "\n".join(lines).rstrip() + "\n"
