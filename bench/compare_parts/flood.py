@@ -1,4 +1,4 @@
-"""Well-behaved clients beside a flood that is refused.
+"""Well-behaved clients beside a flood that is refused; all as deployed, with an access log.
 
 The good clients are a process of their own, an open loop whose latency counts from when each request was due. They share a processor with
 the flood's generator and the upstream. So that they do not wait for the flood's generator, they and the upstream run ahead of all else on
@@ -73,8 +73,9 @@ def latency(run):
 
 
 def run_flood(bench, flood):
-    proxies = [Nginx(bench, "nginx", limit="strict"), Haproxy(bench, "haproxy", limit="strict"),
-               *(Sekisho(bench, name, binary, limit="strict") for name, binary in bench.sekisho.items())]
+    common = {"limit": "strict", "log": True}
+    proxies = [Nginx(bench, "nginx", **common), Haproxy(bench, "haproxy", **common),
+               *(Sekisho(bench, name, binary, **common) for name, binary in bench.sekisho.items())]
     runs = []
     nice = 0 if process.prefer(bench.origin.pid) else 19
     with stopped_at_end(proxies):

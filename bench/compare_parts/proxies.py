@@ -1,6 +1,7 @@
 """What is compared: each proxy with its configuration, started, asked whether it does its work, and looked into."""
 
 import contextlib
+import fcntl
 import http.client
 import os
 import pathlib
@@ -74,6 +75,8 @@ class Proxy:
         with open(self.folder / "stderr", "wb") as errors:
             if self.log:  # into a pipe, whose reader is not the proxy's cost
                 self.sink = process.start(["wc", "-l"], self.bench.load_cpus, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                # A reader that shares its processor with the load comes late now and then: no proxy shall wait for that, or lose lines.
+                fcntl.fcntl(self.sink.stdin, fcntl.F_SETPIPE_SZ, 1 << 20)
             self.child = process.start(self.command(), cpus, stdout=self.sink.stdin if self.sink else errors, stderr=errors)
         if self.sink:
             self.sink.stdin.close()

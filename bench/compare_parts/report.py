@@ -21,10 +21,10 @@ def summary_of(runs, contender, per_gb=False):
 
 def cell_row(cell, result, names):
     runs = result["runs"]
-    log = ", log" if cell.log else ""
+    log = cells.suffix(cell)
 
     def with_tuned(name):
-        plain, tuned = summary_of(runs, name + (log if name != "nginx" or log else ""), cell.per_gb), summary_of(runs, name + ", tuned", cell.per_gb)
+        plain, tuned = summary_of(runs, name + log, cell.per_gb), summary_of(runs, name + ", tuned", cell.per_gb)
         return number(plain) + (f" (tuned {number(tuned)})" if tuned else "")
 
     ours = {name: summary_of(runs, name + log, cell.per_gb) for name in names}
@@ -166,8 +166,8 @@ def text(about, results, names):
         f"{about['commit']}; `{about['command']}`, {about['took_seconds']} s; load before: {about['load_before']:.2f}. "
         + "; ".join(f"{name}: {version}" for name, version in about["versions"].items()) + ".",
         "",
-        "Where nothing else is said: processor time a request of the proxy's processes, to nginx's without a log in the same round; the median of the "
-        "rounds. *At most* is what the design asks of Sekisho; *design* is what was measured of nginx, HAProxy and the floor when it was written.",
+        "Where nothing else is said: processor time a request of the proxy's processes, to nginx's in the same round, which writes no log but where all "
+        "are as deployed; the median of the rounds. *At most* is what the design asks of Sekisho; *design* is what was measured of nginx, HAProxy and the floor when it was written.",
         "",
         "| work | nginx | HAProxy | floor | " + " | ".join(names) + " | at most | | design |",
         "|---|---|---|---|" + "---|" * (len(names) + 3),

@@ -178,7 +178,7 @@ def reloads(bench):
                 "worst_ms": round(main["latency_ms"]["max"], 2), "worst_without_ms": round(quiet["latency_ms"]["max"], 2),
                 "p99.9_ms": round(main["latency_ms"]["p99.9"], 2), "p99.9_without_ms": round(quiet["latency_ms"]["p99.9"], 2)}
 
-    return {"values": each(bench, measure, limit="open")}
+    return {"values": each(bench, measure, limit="open", log=True)}
 
 
 def start_up(bench):
