@@ -82,6 +82,7 @@ def run_flood(bench, flood):
         for proxy in proxies:
             proxy.start()
             proxy.verify()
+            process.prefer(proxy.sink.pid)  # no proxy shall wait for its log's reader
             if flood.population and proxy.kind != "nginx":
                 cells.spend(bench, proxy, flood.population)
         for number in range(bench.scale.flood_rounds):

@@ -46,7 +46,8 @@ def flood_row(one, result, names):
     def shown(contender):
         mine = [run for run in runs if run["contender"] == contender]
         served, wanted = sum(run["served"] for run in mine), sum(run["wanted"] for run in mine)
-        return f"{flood_median(runs, contender, 'p50'):.1f} / {flood_median(runs, contender, 'p99'):.1f} ms, {served:,} of {wanted:,}"
+        p50, p99 = flood_median(runs, contender, "p50"), flood_median(runs, contender, "p99")
+        return f"{p50:.1f} / {p99:.1f} ms, {served:,} of {wanted:,}" if p99 < float("inf") else f"{served:,} of {wanted:,}"
 
     def won(name):
         mine = [run for run in runs if run["contender"] == name]
@@ -82,6 +83,9 @@ RESOURCE_ROWS = {
 def resource_rows(key, result, names):
     values = result["values"]
     for title, field, target, right, reference in RESOURCE_ROWS[key]:
+        if not any(field in value for value in values.values()):
+            continue
+
         def shown(contender, field=field):
             value = values.get(contender, {}).get(field)
             return "" if value is None else f"{value:,}" if not isinstance(value, str) else value
