@@ -64,8 +64,8 @@ def flood_row(one, result, names):
 
 RESOURCE_ROWS = {
     # key: (title, field, what the design asks for, whether a value is that, what was measured for the design)
-    "idle": [("an idle keep-alive connection after one request, all at once, KB", "kib_each", "1.5", lambda value: value <= 1.5, "5.0 / 9.4 / 0.13"),
-             ("the same, after requests one by one, KB", "kib_each_in_turn", "", None, ""),
+    "idle": [("an idle keep-alive connection after one request, KB", "kib_each", "1.5", lambda value: value <= 1.5, "5.0 / 9.4 / 0.13"),
+             ("the same, where the requests came one by one and not all at once, KB", "kib_each_in_turn", "", None, ""),
              ("the process with so many of them, MB", "mib_in_all", "", None, "")],
     "tracked": [("a tracked client, bytes a limit", "bytes_each", "16, and 1 for what else grows", lambda value: value <= 17, "128 / 210"),
                 ("1 M tracked clients, MB", "mib_of_1_million", "", None, ""), ("10 M tracked clients, MB", "mib_of_10_million", "", None, "")],

@@ -50,7 +50,10 @@ def ask_on(proxy, connections):
     for connection in connections:
         got = b""
         while b"\r\n\r\n" not in got or len(got) - got.index(b"\r\n\r\n") - 4 < 1024:
-            piece = connection.recv(16384)
+            try:
+                piece = connection.recv(16384)
+            except OSError as problem:
+                raise Failed(f"{proxy.name} did not answer on a kept connection: {problem}; so far: {got[:40]}") from None
             if not piece:
                 raise Failed(f"{proxy.name} closed a connection that was asked on")
             got += piece
@@ -59,14 +62,14 @@ def ask_on(proxy, connections):
 
 
 def idle(bench):
-    """Kept connections after one request each: all of whose requests came at once, and those that came one by one."""
+    """Kept connections after one request each: all requests at once, and one by one."""
     count = bench.scale.idle or min(10_000, bench.descriptors // 2 - 1000)
 
     def measure(proxy, at_once):
         def opened(number):
             found = []
             for _ in range(number):
-                found.append(socket.create_connection(("127.0.0.1", proxy.port), 10))
+                found.append(socket.create_connection(("127.0.0.1", proxy.port), 60))
                 if not at_once:
                     ask_on(proxy, found[-1:])
             if at_once:
