@@ -14,7 +14,7 @@ namespace sekisho::proxy {
 namespace {
 
 constexpr Duration handshake_in_drain = std::chrono::seconds(1);
-constexpr std::size_t most_spare_exchanges = 1024;
+constexpr std::size_t most_spare_exchanges = 1024, few_spare_exchanges = 64;
 constexpr unsigned most_in_the_tarpit = 1000;
 constexpr std::size_t fields_of_ours = 16 * 1024;
 
@@ -67,8 +67,17 @@ void Worker::tick() {
   wheel.turn(now());
   for (const auto& pool : pools_) pool->expire(now());
   buffers.trim();
+  FramePool::trim();
+  trim_exchanges();
   log.flush();
   loop_.start(*this, wheel.next_turn());
+}
+
+// Those that nobody needed since the last tick go, by halves, but for a few.
+void Worker::trim_exchanges() {
+  if (least_spare_ > few_spare_exchanges)
+    spare_exchanges_.resize(spare_exchanges_.size() - (least_spare_ - few_spare_exchanges + 1) / 2);
+  least_spare_ = spare_exchanges_.size();
 }
 
 std::unique_ptr<Exchange> Worker::borrow_exchange() {
@@ -78,6 +87,7 @@ std::unique_ptr<Exchange> Worker::borrow_exchange() {
   } else {
     exchange = std::move(spare_exchanges_.back());
     spare_exchanges_.pop_back();
+    least_spare_ = std::min(least_spare_, spare_exchanges_.size());
   }
   const config::Client& client = snapshot_->config->client;
   exchange->request_parser.set_limits({client.max_header_bytes, client.max_headers});

@@ -138,6 +138,7 @@ class Worker final : private LoopTimer {
  private:
   void on_time(Instant now) override;
   void tick();
+  void trim_exchanges();
   void answer_steal(Worker& asker, const std::shared_ptr<UpstreamServer>& server);
   void receive_stolen(std::unique_ptr<DetachedStream> stream, std::shared_ptr<UpstreamServer> server);
   void configure_pools();
@@ -151,6 +152,7 @@ class Worker final : private LoopTimer {
   Instant drain_deadline_ = Instant::max();
   std::vector<std::unique_ptr<UpstreamPool>> pools_;  // one for each server of the snapshot
   std::vector<std::unique_ptr<Exchange>> spare_exchanges_;
+  std::size_t least_spare_ = 0;  // of them since the last tick
   boost::intrusive::list<StealWaiter, boost::intrusive::constant_time_size<false>> steal_waiters_;
   std::vector<ClientConnection*> clients_;
   ProxyHandshake::List handshakes_;

@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <vector>
 
+#include "proxy/frame_pool.hpp"
 #include "tests/support/allocation_counter.hpp"
 #include "tests/support/in_process.hpp"
 
@@ -101,6 +103,29 @@ TEST(Allocations, NoneInTenThousandResponsesWithTrailers) {
 }
 TEST(Allocations, NoneInTenThousandRefusals) {
   expect_no_allocations(refused, 403);
+}
+
+// What a burst needed is given back within a dozen ticks, what the traffic needs is kept.
+TEST(FramePool, GivesBackWhatNobodyNeeded) {
+  constexpr std::size_t burst = 1000, steady = 200, size = 1000;
+  std::vector<void*> blocks;
+  const auto use = [&](std::size_t count) {
+    const std::uint64_t before = test::allocations;
+    while (blocks.size() < count) blocks.push_back(proxy::FramePool::allocate(size));
+    for (void* block : blocks) proxy::FramePool::release(block, size);
+    blocks.clear();
+    return test::allocations - before;
+  };
+  blocks.reserve(burst);
+  use(burst);
+  EXPECT_EQ(use(burst), 0U);
+  proxy::FramePool::trim();  // what came before is not looked at
+  for (int tick = 0; tick < 20; ++tick) {
+    EXPECT_EQ(use(steady), 0U) << "at tick " << tick;
+    proxy::FramePool::trim();
+  }
+  const std::uint64_t anew = use(burst);
+  EXPECT_GE(anew, burst - steady - 64 - 1);
 }
 
 }  // namespace
