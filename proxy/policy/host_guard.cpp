@@ -124,6 +124,24 @@ HostGuard HostGuard::compile(const config::Hosts& config, const config::Texts& r
   return guard;
 }
 
+HostGuard::Known HostGuard::know(std::string_view authority) const {
+  if (memo_.size != 0 && authority == std::string_view(memo_.text.data(), memo_.size)) {
+    Known known = memo_.known;
+    // A host stands at the front of its authority.
+    known.read.host = authority.substr(0, known.read.host.size());
+    return known;
+  }
+  Known known;
+  known.read = read_authority(authority);
+  known.named = known.read.valid && (names_.empty() || names_.matches(known.read.host));
+  if (known.read.valid && authority.size() <= memo_.text.size()) {
+    authority.copy(memo_.text.data(), authority.size());
+    memo_.size = authority.size();
+    memo_.known = known;
+  }
+  return known;
+}
+
 HostJudgement HostGuard::judge(const Request& request, const RequestTarget& target) const {
   const Field* host = nullptr;
   for (const Field& field : request.fields) {
@@ -133,17 +151,17 @@ HostJudgement HostGuard::judge(const Request& request, const RequestTarget& targ
   }
   if (host == nullptr && request.version >= 11)
     return {HostVerdict::bad_request, {}, {}, "HTTP/1.1 without a Host field"};
-  Authority read;
+  Known known;
   if (host != nullptr) {
-    read = read_authority(trimmed(host->value));
-    if (!read.valid)
+    known = know(trimmed(host->value));
+    if (!known.read.valid)
       return {HostVerdict::bad_request, trimmed(host->value), {}, "the Host field is no valid host"};
   }
 
   HostJudgement result;
   if (target.absolute) {
     result.authority = target.authority;
-    read = read_authority(result.authority);
+    known = know(result.authority);
     // RFC 9110, section 4.2.1: a URI of ours has a host, and a recipient refuses one without.
     if (!target.http || target.authority.empty()) {
       result.verdict = HostVerdict::bad_request;
@@ -156,6 +174,7 @@ HostJudgement HostGuard::judge(const Request& request, const RequestTarget& targ
     result.authority = trimmed(host->value);
   }
 
+  const Authority& read = known.read;
   result.host = read.host;
   if (!read.valid) {
     result.verdict = HostVerdict::bad_request;
@@ -168,7 +187,7 @@ HostJudgement HostGuard::judge(const Request& request, const RequestTarget& targ
       result.verdict = HostVerdict::rejected;
       result.reason = "the host is an address";
     }
-  } else if (!names_.empty() && !names_.matches(read.host)) {
+  } else if (!known.named) {
     result.verdict = HostVerdict::rejected;
     result.reason = "the host is not in hosts";
   }

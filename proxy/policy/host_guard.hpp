@@ -1,6 +1,8 @@
 // The host guard: whether a request names a host of ours, and which.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -40,7 +42,8 @@ Authority read_authority(std::string_view text);
 // memory is kept.
 void normalise_host(std::string_view authority, std::string& out);
 
-// Immutable; judge() allocates nothing.
+// One instance a worker: it remembers the last host, which nearly every request names again. judge()
+// allocates nothing.
 //
 // An address in any spelling is rejected unless ip_literals is allow: dotted, IPv6 in brackets (also
 // IPv4-mapped, also with a zone), with port or trailing dot, and whatever inet_aton takes: one to four parts
@@ -56,6 +59,20 @@ class HostGuard {
   HostJudgement judge(const Request& request, const RequestTarget& target) const;
 
  private:
+  // What one authority is, and whether its host may be asked for.
+  struct Known {
+    Authority read;
+    bool named = false;  // in hosts, or that admits any
+  };
+  Known know(std::string_view authority) const;
+
+  // The last authority, where it is not long, and what is known of it.
+  struct Memo {
+    std::array<char, 64> text{};
+    std::size_t size = 0;
+    Known known;  // of its host the length counts
+  };
+  mutable Memo memo_;
   HostPatterns names_;
   bool reject_addresses_ = true;
 };

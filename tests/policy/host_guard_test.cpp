@@ -152,5 +152,36 @@ TEST(HeaderValues, ExactSearchedAndAbsent) {
   EXPECT_EQ(diagnostics.all()[0].mark.line, 2U);
 }
 
+// It remembers the last host: whatever came before, the judgement is that of a guard that saw nothing.
+TEST(HostGuard, SaysTheSameWhateverItWasAskedBefore) {
+  const std::string long_name = std::string(60, 'a') + ".example.jp";
+  const std::vector<std::string> hosts = {"www.example.jp",
+                                          "www.example.jp:80",
+                                          "WWW.example.jp",
+                                          "www.example.jp.",
+                                          "203.0.113.9",
+                                          "[::1]:80",
+                                          "other.example",
+                                          "no valid host",
+                                          "",
+                                          long_name,
+                                          ":80",
+                                          "1"};
+  const HostGuard guard = guard_of({"www.example.jp", long_name});
+  for (const std::string& before : hosts) {
+    for (const std::string& host : hosts) {
+      for (const std::string_view target : {"/", "http://www.example.jp/", "http://203.0.113.9/"}) {
+        judge(guard, {before});
+        const HostJudgement judged = judge(guard, {host}, target);
+        const HostJudgement fresh = judge(guard_of({"www.example.jp", long_name}), {host}, target);
+        EXPECT_EQ(judged.verdict, fresh.verdict) << before << ", then " << host << " and " << target;
+        EXPECT_EQ(judged.authority, fresh.authority);
+        EXPECT_EQ(judged.host, fresh.host);
+        EXPECT_EQ(judged.reason, fresh.reason);
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace sekisho::policy
