@@ -119,14 +119,14 @@ std::size_t HeadScanner::step(const char* bytes, std::size_t at, std::size_t end
     case State::version:
       return scan_version(bytes, at, end);
     case State::status_code:
-      return scan_status_code(bytes[at], at);
+      return scan_status_code(bytes, at, end);
     case State::reason:
     case State::value:
       return scan_value(bytes, at, end);
     case State::line_lf:
       return scan_lf(bytes[at], at, State::field_start);
     case State::field_start:
-      return scan_field_start(bytes[at], at);
+      return scan_field_start(bytes, at, end);
     case State::name:
       return scan_name(bytes, at, end);
     case State::end_lf:
@@ -213,20 +213,24 @@ std::size_t HeadScanner::scan_version(const char* bytes, std::size_t at, std::si
   return mark_;
 }
 
-std::size_t HeadScanner::scan_status_code(char c, std::size_t at) {
-  const std::size_t index = at - mark_;
-  if (index == 0 ? c < '1' || c > '5' : index < 3 ? !is_digit(c) : c != ' ')
-    return fail(at, 400, "no valid status");
-  if (index < 3) {
+std::size_t HeadScanner::scan_status_code(const char* bytes, std::size_t at, std::size_t end) {
+  for (; at < end; ++at) {
+    const std::size_t index = at - mark_;
+    const char c = bytes[at];
+    if (index == 0 ? c < '1' || c > '5' : index < 3 ? !is_digit(c) : c != ' ')
+      return fail(at, 400, "no valid status");
+    if (index == 3) {
+      reason_ = at + 1;
+      state_ = State::reason;
+      return at + 1;
+    }
     status_ = status_ * 10 + static_cast<unsigned>(c - '0');
-  } else {
-    reason_ = at + 1;
-    state_ = State::reason;
   }
-  return at + 1;
+  return at;
 }
 
-std::size_t HeadScanner::scan_field_start(char c, std::size_t at) {
+std::size_t HeadScanner::scan_field_start(const char* bytes, std::size_t at, std::size_t end) {
+  const char c = bytes[at];
   if (c == '\r') {
     state_ = State::end_lf;
     return at + 1;
@@ -236,7 +240,7 @@ std::size_t HeadScanner::scan_field_start(char c, std::size_t at) {
   if (lines_.size() == limits_.max_fields) return fail(at, 431, "too many fields");
   lines_.push_back({static_cast<std::uint32_t>(at)});
   state_ = State::name;
-  return at + 1;
+  return scan_name(bytes, at + 1, end);
 }
 
 std::size_t HeadScanner::scan_name(const char* bytes, std::size_t at, std::size_t end) {
@@ -247,7 +251,7 @@ std::size_t HeadScanner::scan_name(const char* bytes, std::size_t at, std::size_
   line.name_size = static_cast<std::uint32_t>(at) - line.name;
   line.value = static_cast<std::uint32_t>(at + 1);
   state_ = State::value;
-  return at + 1;
+  return scan_value(bytes, at + 1, end);
 }
 
 std::size_t HeadScanner::scan_value(const char* bytes, std::size_t at, std::size_t end) {
@@ -261,7 +265,7 @@ std::size_t HeadScanner::scan_value(const char* bytes, std::size_t at, std::size
     lines_.back().value_end = static_cast<std::uint32_t>(at);
   }
   state_ = State::line_lf;
-  return at + 1;
+  return ++at < end ? scan_lf(bytes[at], at, State::field_start) : at;
 }
 
 }  // namespace sekisho::proxy

@@ -62,14 +62,15 @@ class HeadScanner {
     done
   };
 
-  // Each looks at the byte at `at` and on, and returns how far it came; never past `end`.
+  // Each looks at the byte at `at` and on, into the next element where it is there, and returns how far it
+  // came; never past `end`.
   std::size_t step(const char* bytes, std::size_t at, std::size_t end);
   std::size_t scan_leading(char c, std::size_t at);
   std::size_t scan_method(const char* bytes, std::size_t at, std::size_t end);
   std::size_t scan_target(const char* bytes, std::size_t at, std::size_t end);
   std::size_t scan_version(const char* bytes, std::size_t at, std::size_t end);
-  std::size_t scan_status_code(char c, std::size_t at);
-  std::size_t scan_field_start(char c, std::size_t at);
+  std::size_t scan_status_code(const char* bytes, std::size_t at, std::size_t end);
+  std::size_t scan_field_start(const char* bytes, std::size_t at, std::size_t end);
   std::size_t scan_name(const char* bytes, std::size_t at, std::size_t end);
   std::size_t scan_value(const char* bytes, std::size_t at, std::size_t end);
   std::size_t scan_lf(char c, std::size_t at, State next);
