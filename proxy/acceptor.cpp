@@ -52,11 +52,16 @@ Acceptor::~Acceptor() {
 }
 
 void Acceptor::start() {
-  if (const auto error = loop_.watch(descriptor_, *this)) {
-    say_no_descriptors(error.value());
-    return;
-  }
   self_ = shared_from_this();
+  watch();
+}
+
+void Acceptor::watch() {
+  const auto error = loop_.watch(descriptor_, *this);
+  watched_ = !error;
+  if (watched_) return;
+  say_no_descriptors(error.value());
+  loop_.start(*this, loop_.now() + back_off_time);
 }
 
 // A classic BPF program on the listening socket, which sees each segment from its TCP header on: what carries
@@ -110,12 +115,15 @@ void Acceptor::on_turn() {
 void Acceptor::on_time(Instant) {
   if (retiring_) {
     stop();
+  } else if (!watched_) {
+    watch();
   } else {
     on_turn();
   }
 }
 
 Acceptor::Backlog Acceptor::accept_some(unsigned most) {
+  unsigned failed = 0;
   for (unsigned i = 0; i < most; ++i) {
     sockaddr_storage from{};
     socklen_t size = sizeof from;
@@ -128,10 +136,12 @@ Acceptor::Backlog Acceptor::accept_some(unsigned most) {
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
       say_no_descriptors(errno);
       return Backlog::no_descriptors;
+    } else {
+      ++failed;  // that one connection, before it was taken (ECONNABORTED and the like)
     }
-    // Else that one connection failed before it was taken (ECONNABORTED and the like).
   }
-  return Backlog::more;
+  // One after the other: that is no connection's own trouble.
+  return failed == most ? Backlog::no_descriptors : Backlog::more;
 }
 
 void Acceptor::place(int descriptor, int family, const config::IpAddress& peer) {

@@ -49,7 +49,8 @@ class Acceptor final : public std::enable_shared_from_this<Acceptor>, private Ev
   void on_events(std::uint32_t events) override;
   void on_turn() override;
   void on_time(Instant now) override;
-  enum class Backlog : std::uint8_t { empty, more, no_descriptors };
+  void watch();
+  enum class Backlog : std::uint8_t { empty, more, no_descriptors };  // or more than there are of something
   Backlog accept_some(unsigned most);
   void place(int descriptor, int family, const config::IpAddress& peer);
   void refuse(int descriptor, Worker& first, std::uint64_t most);
@@ -59,6 +60,7 @@ class Acceptor final : public std::enable_shared_from_this<Acceptor>, private Ev
   WorkerGroup& group_;
   const int descriptor_;
   bool open_ = true;
+  bool watched_ = false;
   bool retiring_ = false;           // the timer runs to stop(), else to another try
   std::shared_ptr<Acceptor> self_;  // while the loop may call
   UnixSocketFile file_;

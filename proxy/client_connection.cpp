@@ -113,7 +113,8 @@ Task<void> ClientConnection::serve() {
 // A client that asked for the end sends nothing more (RFC 9112, 9.6), so a close cannot turn into a reset
 // that takes the answer along. By TLS the end is a message of its own.
 bool ClientConnection::may_close_at_once() const {
-  return last_asked_ && link_.in.empty() && link_.out.empty() && listener_->tls == nullptr;
+  return last_asked_ && link_.in.empty() && link_.out.empty() && listener_->tls == nullptr &&
+         !link_.stream->maybe_readable();
 }
 
 // Whether bytes of a request are there. Empty lines before it are not (RFC 9112, 2.2): some clients end a
@@ -180,6 +181,10 @@ Task<bool> ClientConnection::read_head() {
       answer_bad_head(503, policy::Outcome::too_large);
       co_return false;
     }
+    if (link_.in.full() && link_.in.capacity() >= most) {  // empty lines before it took the room, or a reload lowered the bound
+      answer_bad_head(431, policy::Outcome::too_large);
+      co_return false;
+    }
     link_.arm_read(link_.in, BufferPool::smallest, most);
     Instant deadline = exchange_ ? exchange_->started + config.client.header_timeout : Instant::max();
     if (!link_.out.empty()) deadline = std::min(deadline, link_.write_progress + config.client.send_timeout);
@@ -224,6 +229,7 @@ Task<void> ClientConnection::handle() {
       exchange.admission);
   exchange.admitted_called = true;
   exchange.outcome = exchange.admission.outcome;
+  if (!policy::is_refusal(exchange.outcome)) be_low_priority(false);
   begin_request_body(exchange);
   std::uint64_t words[2];
   worker_.random(words);
@@ -273,8 +279,7 @@ Task<void> ClientConnection::handle() {
     worker_.counters.client_active.subtract();
     worker_.counters.client_idle.add();
   } else {
-    exchange.request_parser.set_limits(
-        {worker_.current().config->client.max_header_bytes, worker_.current().config->client.max_headers});
+    worker_.set_limits(exchange);
     exchange.reset();
     exchange.started = now();
   }
@@ -300,6 +305,11 @@ Task<void> ClientConnection::yield() {
   turned_ = false;
   worker_.loop().defer(*this);
   while (!turned_) co_await wakeup_;
+}
+
+void ClientConnection::be_low_priority(bool low) {
+  set_low_priority(low);
+  link_.stream->set_low_priority(low);
 }
 
 void ClientConnection::on_turn() {

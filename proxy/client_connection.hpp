@@ -72,6 +72,7 @@ class ClientConnection final : public StreamListener, public DeadlineNode, priva
   Task<void> drain_output(std::size_t down_to);
   Task<void> linger();
   Task<void> yield();
+  void be_low_priority(bool low);
   void on_events(std::uint32_t) override {}  // it watches no descriptor itself
   void on_turn() override;
 

@@ -23,8 +23,7 @@ void ClientConnection::finish() {
   }
   exchange.admission.places.clear();  // a tunnel's too
   const bool refused = policy::is_refusal(exchange.outcome);
-  set_low_priority(refused);
-  link_.stream->set_low_priority(refused);
+  be_low_priority(refused);
   Counters& counters = worker_.counters;
   const auto outcome = static_cast<std::size_t>(exchange.outcome);
   counters.requests[outcome].add();

@@ -91,7 +91,11 @@ std::size_t EventLoop::turn(bool may_wait) {
   at_ = 0;
   count_ = count > 0 ? static_cast<std::size_t>(count) : 0;
   // In this order: who has come gets his turn before those who have more than one turn's worth to do.
-  return take_events() + ring_timers() + turn_deferred() + read_mail() + take_postponed();
+  std::size_t done = take_events();
+  done += ring_timers();
+  done += turn_deferred();
+  done += read_mail();
+  return done + take_postponed();
 }
 
 // How long to wait, in the milliseconds of epoll_wait, rounded up: nobody is rung early.

@@ -173,6 +173,7 @@ void Forward::conclude(ForwardEnd end) {
 void Forward::answer_failure(unsigned status, policy::Outcome outcome) {
   exchange_.outcome = outcome;
   if (exchange_.status != 0) {
+    stop_splicing();
     client_.over_ = client_.cut_once_sent_ = true;
     return;
   }

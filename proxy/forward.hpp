@@ -91,7 +91,7 @@ class Forward {
     std::span<const boost::asio::const_buffer> view() const { return std::span(items).first(count); }
   };
   enum class ResponseState : std::uint8_t { head, body, done };
-  // How long a client may take nothing before its response is read into our memory.
+  // How long a client may be behind the server before its response is read into our memory.
   static constexpr Duration splice_patience = std::chrono::milliseconds(200);
 
   Task<ForwardEnd> relay();
@@ -132,6 +132,7 @@ class Forward {
   Exchange& exchange_;
   Link* upstream_link_ = nullptr;
   std::uint64_t tried_ = 0;  // servers that could not be reached, by bit
+  bool chosen_ = false;      // a server was, and not tried to connect to yet
 
   std::size_t held_sent_ = 0;  // bytes of the held body handed to the upstream link
   bool streaming_ = false;     // the body goes on as it comes
@@ -147,6 +148,7 @@ class Forward {
   unsigned interim_responses_ = 0;
   std::unique_ptr<SplicePipe> pipe_;          // while the response's body goes through it
   bool by_copy_ = false;                      // it may not, or not any more
+  Instant behind_since_ = Instant::max();     // the client does not keep up with the server
   std::unique_ptr<SplicePipe> request_pipe_;  // likewise
   bool request_by_copy_ = false;
   bool switching_ = false;               // 101: becomes a tunnel

@@ -9,7 +9,9 @@ void Link::arm(InputBuffer& target, std::size_t first_size, std::size_t most) {
   target_ = &target;
   first_size_ = first_size;
   most_ = most;
-  if (!stream->read_wait_pending()) stream->start_wait_readable();
+  // Where there will be no room, what comes would be told of turn after turn.
+  const bool no_room = most != 0 && target.full() && target.capacity() >= most;
+  if (!no_room && !stream->read_wait_pending()) stream->start_wait_readable();
 }
 
 bool Link::book_read() {

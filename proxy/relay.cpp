@@ -254,8 +254,8 @@ Instant Forward::next_deadline() const {
   const config::Client& client = client_config();
   Instant deadline = Instant::max();
   if (client_owed()) deadline = client_.link_.write_progress + client.send_timeout;
-  if (pipe_ && pipe_->held() > 0 && response_state_ == ResponseState::body)
-    deadline = std::min(deadline, client_.link_.write_progress + splice_patience);
+  if (pipe_ && behind_since_ != Instant::max() && response_state_ == ResponseState::body)
+    deadline = std::min(deadline, behind_since_ + splice_patience);
   const bool upstream_open = upstream_link_ != nullptr && response_state_ != ResponseState::done;
   if (reading_body()) {
     deadline = std::min({deadline, body_progress_ + client.body_timeout, rate_window_ + rate_window});

@@ -1,5 +1,6 @@
 // Large bodies of known length go from socket to socket through a pipe, as long as the other side keeps up.
 #include <algorithm>
+#include <boost/asio/error.hpp>
 
 #include "proxy/forward.hpp"
 #include "proxy/worker.hpp"
@@ -21,10 +22,10 @@ bool can_splice(const Link& from, const Link& to) {
 }
 
 // False where `to` takes no more for now.
-bool flush(SplicePipe& pipe, Link& to, bool more_comes, Instant now) {
+bool flush(SplicePipe& pipe, Link& to, Instant now) {
   if (pipe.held() == 0) return true;
   if (to.stream->write_wait_pending() || to.gone()) return false;
-  const auto outcome = to.stream->try_write_from(pipe, more_comes);
+  const auto outcome = to.stream->try_write_from(pipe);
   if (outcome.error) {
     to.send_failed = true;
     return false;
@@ -36,20 +37,29 @@ bool flush(SplicePipe& pipe, Link& to, bool more_comes, Instant now) {
   return false;
 }
 
-// Moves what has come; returns how much was read, at most `remaining`.
-std::uint64_t move(SplicePipe& pipe, Link& from, Link& to, std::uint64_t remaining, Instant now) {
-  std::uint64_t moved = 0;
-  for (unsigned moves = 0; moves < moves_a_turn && moved < remaining; ++moves) {
-    if (from.stream->read_wait_pending() || !flush(pipe, to, true, now)) break;
-    const auto outcome = from.stream->try_read_into(pipe, remaining - moved);
+struct Moved {
+  std::uint64_t bytes = 0;
+  bool dry = false;          // all that had come is with `to`
+  bool unsupported = false;  // by the system: nothing was moved
+};
+
+// Moves what has come, at most `remaining`.
+Moved move(SplicePipe& pipe, Link& from, Link& to, std::uint64_t remaining, Instant now) {
+  Moved moved;
+  bool nothing_left = from.stream->read_wait_pending();
+  for (unsigned moves = 0; moves < moves_a_turn && moved.bytes < remaining; ++moves) {
+    if (nothing_left || !flush(pipe, to, now)) break;
+    const auto outcome = from.stream->try_read_into(pipe, remaining - moved.bytes);
+    moved.unsupported = outcome.error == asio::error::operation_not_supported;
+    if (moved.unsupported) return moved;
     from.eof = outcome.eof;
     from.broken = static_cast<bool>(outcome.error);
     from.bytes_read += outcome.bytes;
-    moved += outcome.bytes;
+    moved.bytes += outcome.bytes;
     if (outcome.bytes > 0) to.write_progress = now;  // all before was taken
-    if (outcome.bytes < ample) break;
+    nothing_left = outcome.bytes < ample;
   }
-  flush(pipe, to, moved < remaining, now);
+  moved.dry = flush(pipe, to, now) && nothing_left;
   return moved;
 }
 
@@ -70,7 +80,7 @@ bool Forward::may_splice_response() {
 
 void Forward::flush_pipe() {
   const std::uint64_t before = client_.link_.bytes_written;
-  flush(*pipe_, client_.link_, false, client_.now());
+  flush(*pipe_, client_.link_, client_.now());
   exchange_.body_bytes_out += client_.link_.bytes_written - before;
 }
 
@@ -78,24 +88,33 @@ std::optional<ForwardEnd> Forward::splice_response() {
   Link& client = client_.link_;
   Link& upstream = *upstream_link_;
   const std::uint64_t written_before = client.bytes_written;
-  const std::uint64_t moved = move(*pipe_, upstream, client, response_remaining_, client_.now());
+  const Moved moved = move(*pipe_, upstream, client, response_remaining_, client_.now());
   exchange_.body_bytes_out += client.bytes_written - written_before;
-  response_remaining_ -= moved;
-  if (moved > 0) upstream_progress_ = client_.now();
+  response_remaining_ -= moved.bytes;
+  if (moved.bytes > 0) upstream_progress_ = client_.now();
+  if (moved.dry) {
+    behind_since_ = Instant::max();
+  } else if (behind_since_ == Instant::max()) {
+    behind_since_ = client_.now();
+  }
   if (client.gone()) return ForwardEnd::client_gone;
   if (response_remaining_ == 0) {
     response_state_ = ResponseState::done;
+  } else if (moved.unsupported) {
+    client_.worker_.pipes.disable();
+    stop_splicing();
   } else if (upstream.eof || upstream.broken) {
     stop_splicing();  // what came goes out before the end
     return upstream_ended();
-  } else if (pipe_->held() > 0 && client_.now() - client.write_progress >= splice_patience) {
-    // A slow client: the server is read ahead of it, so that it is free for others.
+  } else if (behind_since_ != Instant::max() && client_.now() - behind_since_ >= splice_patience) {
+    // The client is slower than the server, which is read ahead of it from here on, to be free for others.
     stop_splicing();
   }
   return std::nullopt;
 }
 
 void Forward::stop_splicing() {
+  if (!pipe_) return;
   by_copy_ = true;
   char space[16 * 1024];
   while (const std::size_t got = pipe_->read(space, std::min(sizeof space, pipe_->held()))) {
@@ -111,7 +130,7 @@ bool Forward::may_splice_request() {
   const RequestBody& body = exchange_.request_body;
   if (!streaming_ || chunked_out_ || request_by_copy_ || exchange_.head.framing != Framing::length ||
       body.remaining < least_to_splice || !exchange_.body.empty() || !exchange_.body_in.empty() ||
-      !can_splice(client_.link_, *upstream_link_))
+      !client_.link_.in.empty() || !can_splice(client_.link_, *upstream_link_))
     return false;
   request_pipe_ = client_.worker_.pipes.borrow();
   request_by_copy_ = !request_pipe_;
@@ -124,11 +143,17 @@ std::optional<ForwardEnd> Forward::splice_request() {
   Link& client = client_.link_;
   Link& upstream = *upstream_link_;
   RequestBody& body = exchange_.request_body;
-  const std::uint64_t moved = move(*request_pipe_, client, upstream, body.remaining, client_.now());
-  body.remaining -= moved;
-  body.received += moved;
+  const Moved moved = move(*request_pipe_, client, upstream, body.remaining, client_.now());
+  if (moved.unsupported) {
+    client_.worker_.pipes.disable();
+    client_.worker_.pipes.give_back(std::move(request_pipe_));
+    request_by_copy_ = true;
+    return std::nullopt;
+  }
+  body.remaining -= moved.bytes;
+  body.received += moved.bytes;
   body.complete = body.remaining == 0;
-  if (moved > 0) {
+  if (moved.bytes > 0) {
     body.held = false;
     body_progress_ = upstream_progress_ = client_.now();
   }

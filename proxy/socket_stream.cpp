@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <boost/asio/error.hpp>
 #include <cerrno>
 
 #include "proxy/splice_pipe.hpp"
@@ -89,6 +90,8 @@ Stream::ReadOutcome SocketStream::try_read_into(SplicePipe& pipe, std::size_t mo
     outcome.bytes = static_cast<std::size_t>(moved);
   } else if (moved == 0) {
     outcome.eof = true;
+  } else if (errno == EINVAL || errno == ENOSYS || errno == EPERM) {  // a sandboxed kernel, say
+    outcome.error = asio::error::operation_not_supported;
   } else if (errno != EAGAIN) {
     outcome.error = {errno, boost::system::system_category()};
   } else if (pipe.held() == 0) {  // else it may be the pipe that is full
@@ -97,9 +100,9 @@ Stream::ReadOutcome SocketStream::try_read_into(SplicePipe& pipe, std::size_t mo
   return outcome;
 }
 
-Stream::WriteOutcome SocketStream::try_write_from(SplicePipe& pipe, bool more_comes) {
+Stream::WriteOutcome SocketStream::try_write_from(SplicePipe& pipe) {
   WriteOutcome outcome;
-  const std::ptrdiff_t moved = pipe.empty_into(descriptor(), more_comes);
+  const std::ptrdiff_t moved = pipe.empty_into(descriptor());
   if (moved >= 0) {
     outcome.bytes = static_cast<std::size_t>(moved);
   } else if (errno != EAGAIN) {

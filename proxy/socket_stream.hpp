@@ -21,7 +21,8 @@ class SocketStream final : public Stream, private LoopSocket {
   void start_wait_writable() override;
   bool can_splice() const override { return true; }
   ReadOutcome try_read_into(SplicePipe& pipe, std::size_t most) override;
-  WriteOutcome try_write_from(SplicePipe& pipe, bool more_comes) override;
+  WriteOutcome try_write_from(SplicePipe& pipe) override;
+  bool maybe_readable() const override { return readable(); }
   bool quiet() override { return nothing_came(); }
   bool hung_up() const override { return !LoopSocket::is_open() || ended(); }
   void shutdown_send() override { shutdown_socket(); }

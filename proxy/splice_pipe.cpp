@@ -12,9 +12,10 @@ namespace {
 // serves as it is.
 constexpr int capacity = 256 * 1024;
 
-std::ptrdiff_t splice_some(int from, int to, std::size_t most, unsigned flags) {
+// Without SPLICE_F_MORE: what is held back with it waits 200 ms where nothing more comes after all.
+std::ptrdiff_t splice_some(int from, int to, std::size_t most) {
   for (;;) {
-    const ssize_t moved = ::splice(from, nullptr, to, nullptr, most, flags);
+    const ssize_t moved = ::splice(from, nullptr, to, nullptr, most, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     if (moved >= 0 || errno != EINTR) return moved;
   }
 }
@@ -34,15 +35,13 @@ SplicePipe::~SplicePipe() {
 }
 
 std::ptrdiff_t SplicePipe::fill_from(int descriptor, std::size_t most) {
-  const std::ptrdiff_t moved = splice_some(descriptor, write_end_, most, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  const std::ptrdiff_t moved = splice_some(descriptor, write_end_, most);
   if (moved > 0) held_ += static_cast<std::size_t>(moved);
   return moved;
 }
 
-std::ptrdiff_t SplicePipe::empty_into(int descriptor, bool more_comes) {
-  const unsigned more = more_comes ? SPLICE_F_MORE : 0;
-  const std::ptrdiff_t moved =
-      splice_some(read_end_, descriptor, held_, SPLICE_F_MOVE | SPLICE_F_NONBLOCK | more);
+std::ptrdiff_t SplicePipe::empty_into(int descriptor) {
+  const std::ptrdiff_t moved = splice_some(read_end_, descriptor, held_);
   if (moved > 0) held_ -= static_cast<std::size_t>(moved);
   return moved;
 }
@@ -55,7 +54,7 @@ std::size_t SplicePipe::read(char* space, std::size_t size) {
 }
 
 std::unique_ptr<SplicePipe> SplicePipes::borrow() {
-  if (out_ == most) return nullptr;
+  if (out_ >= lent_at_most_) return nullptr;
   std::unique_ptr<SplicePipe> pipe;
   if (idle_.empty()) {
     pipe = SplicePipe::make();

@@ -22,7 +22,7 @@ class SplicePipe {
   // One splice each way, which does not wait. The bytes moved; -1 and errno where it fails, EAGAIN also where
   // there is no room here, or nothing.
   std::ptrdiff_t fill_from(int descriptor, std::size_t most);
-  std::ptrdiff_t empty_into(int descriptor, bool more_comes);
+  std::ptrdiff_t empty_into(int descriptor);
   // Takes out what is held, as far as there is space, for who goes on by copying.
   std::size_t read(char* space, std::size_t size);
 
@@ -41,12 +41,15 @@ class SplicePipes {
 
   // Null where all are out, or the system gives none.
   std::unique_ptr<SplicePipe> borrow();
+  // The system turned out not to do this: none is lent any more.
+  void disable() { lent_at_most_ = 0; }
   // What still holds something is closed.
   void give_back(std::unique_ptr<SplicePipe> pipe);
 
  private:
   std::vector<std::unique_ptr<SplicePipe>> idle_;
   std::size_t out_ = 0;
+  std::size_t lent_at_most_ = most;
 };
 
 }  // namespace sekisho::proxy

@@ -76,10 +76,12 @@ class Stream {
   // Whether its bytes can go through a pipe, uncopied: those of plain sockets.
   virtual bool can_splice() const { return false; }
   // As try_read and try_write, by way of a pipe; only where that can be. Nothing was read also where the pipe
-  // is full.
+  // is full. asio::error::operation_not_supported: the system does not do it, and nothing was moved.
   virtual ReadOutcome try_read_into(SplicePipe&, std::size_t) { return {}; }
-  virtual WriteOutcome try_write_from(SplicePipe&, bool /*more_comes*/) { return {}; }
+  virtual WriteOutcome try_write_from(SplicePipe&) { return {}; }
 
+  // Whether something may be there to be read, as far as is known without asking.
+  virtual bool maybe_readable() const = 0;
   // Whether nothing has come from the peer that was not read: no FIN, no reset, no byte. One system call.
   virtual bool quiet() = 0;
   // Whether the peer has sent its FIN or a reset, though what it sent before is unread yet. A FIN that found

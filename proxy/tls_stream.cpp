@@ -173,7 +173,7 @@ void TlsStream::handshake_failed() {
 // Not so where only the socket can bring news.
 bool TlsStream::may_read() const {
   if (!established_ || failure_ || (SSL_get_shutdown(ssl_.get()) & SSL_RECEIVED_SHUTDOWN) != 0) return true;
-  return SSL_has_pending(ssl_.get()) != 0 || (read_wants_write_ ? writable() : readable());
+  return (!dry_ && SSL_has_pending(ssl_.get()) != 0) || (read_wants_write_ ? writable() : readable());
 }
 
 void TlsStream::start_wait_readable() {
@@ -198,6 +198,7 @@ Stream::ReadOutcome TlsStream::try_read(std::span<char> space) {
   } while (result > 0 && outcome.bytes < space.size() && SSL_has_pending(ssl) != 0);
   const int error = result > 0 ? SSL_ERROR_NONE : SSL_get_error(ssl, result);
   read_wants_write_ = error == SSL_ERROR_WANT_WRITE;
+  dry_ = error == SSL_ERROR_WANT_READ && transport_->receives_left > 0;
   if (error == SSL_ERROR_ZERO_RETURN) {
     outcome.eof = outcome.bytes == 0;
   } else if (error != SSL_ERROR_NONE && error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) {
@@ -219,9 +220,9 @@ bool TlsStream::quiet() {
   const int result = SSL_peek(ssl_.get(), &byte, 1);
   const int error = SSL_get_error(ssl_.get(), result);
   ERR_clear_error();
-  const bool all_seen = transport_->receives_left > 0;
   note_call();
-  if (error == SSL_ERROR_WANT_READ && all_seen) return true;
+  dry_ = error == SSL_ERROR_WANT_READ && transport_->receives_left > 0;
+  if (dry_) return true;
   // What came is with OpenSSL now, and the socket may never become readable again.
   if (read_wait_pending()) look_again();
   return false;

@@ -40,6 +40,7 @@ class TlsStream final : public Stream, private LoopSocket {
   // Nothing that is for us to read, that is: a session's ticket is no noise.
   bool quiet() override;
   // By the socket's FIN: a close_notify cannot be told from what stands unread before it.
+  bool maybe_readable() const override { return may_read(); }
   bool hung_up() const override;
   // Says close_notify, then FIN. To be called once all that was to be sent was taken.
   void shutdown_send() override;
@@ -74,6 +75,7 @@ class TlsStream final : public Stream, private LoopSocket {
   bool in_handshake_ = false;
   bool established_ = false;
   boost::system::error_code failure_;  // of the session itself: it carries nothing more
+  bool dry_ = false;  // OpenSSL has no byte for us until more comes, though it may hold part of a record
   bool read_wants_write_ = false;
   bool write_wants_read_ = false;
   bool close_said_ = false;

@@ -3,6 +3,7 @@
 // tried.
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "proxy/forward.hpp"
 #include "proxy/worker.hpp"
@@ -126,6 +127,7 @@ bool Forward::acquire_idle() {
     return true;
   }
   end_stay();
+  chosen_ = true;
   return false;
 }
 
@@ -135,9 +137,9 @@ Task<ForwardEnd> Forward::acquire(bool fresh) {
     const ForwardEnd end = co_await take_permit(permits);
     if (end != ForwardEnd::complete) co_return end;
   }
-  tried_ = 0;
+  if (!chosen_) tried_ = 0;
   ForwardEnd end = ForwardEnd::connect_failed;
-  while (end == ForwardEnd::connect_failed && choose_server()) {
+  while (end == ForwardEnd::connect_failed && (std::exchange(chosen_, false) || choose_server())) {
     begin_flight();
     end = !fresh && take_idle() ? ForwardEnd::complete : co_await connect(fresh);
     if (end == ForwardEnd::complete) break;

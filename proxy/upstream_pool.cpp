@@ -20,6 +20,8 @@ std::unique_ptr<UpstreamConnection> UpstreamPool::take() {
 
 void UpstreamPool::put(std::unique_ptr<UpstreamConnection> connection, Instant now) {
   if (connection->gone() || connection->eof || !connection->in.empty() || connection->outdated()) return;
+  // More than the response may stand in the socket, where the last read took only what was its own.
+  if (connection->stream->maybe_readable() && !connection->stream->quiet()) return;
   if (server_->connections.waiting() > 0 && pass_on(*connection)) return;
   if (server_->connections.waiting() > 0) return;  // a bound was lowered: this one is above it
   connection->reused = true;

@@ -89,12 +89,16 @@ std::unique_ptr<Exchange> Worker::borrow_exchange() {
     spare_exchanges_.pop_back();
     least_spare_ = std::min(least_spare_, spare_exchanges_.size());
   }
-  const config::Client& client = snapshot_->config->client;
-  exchange->request_parser.set_limits({client.max_header_bytes, client.max_headers});
-  exchange->response_parser.set_limits(
-      {ResponseParser::head_bound(client.max_header_bytes), 4 * client.max_headers});
+  set_limits(*exchange);
   exchange->request_parser.reset();
   return exchange;
+}
+
+void Worker::set_limits(Exchange& exchange) const {
+  const config::Client& client = snapshot_->config->client;
+  exchange.request_parser.set_limits({client.max_header_bytes, client.max_headers});
+  exchange.response_parser.set_limits(
+      {ResponseParser::head_bound(client.max_header_bytes), 4 * client.max_headers});
 }
 
 void Worker::give_back(std::unique_ptr<Exchange> exchange) {

@@ -76,6 +76,8 @@ class Worker final : private LoopTimer {
   // Borrowed while a request is in progress.
   std::unique_ptr<Exchange> borrow_exchange();
   void give_back(std::unique_ptr<Exchange> exchange);
+  // Of heads, from their parsers' next reset on.
+  void set_limits(Exchange& exchange) const;
 
   // This worker's idle connections to `server`; nullptr once no upstream names it any more.
   UpstreamPool* pool_of(const UpstreamServer& server);

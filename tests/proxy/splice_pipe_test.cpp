@@ -30,7 +30,7 @@ TEST(SplicePipe, CarriesBytesFromSocketToSocketAndKnowsWhatItHolds) {
   ASSERT_EQ(::send(from.ends[0], "0123456789", 10, 0), 10);
   EXPECT_EQ(pipe->fill_from(from.ends[1], 6), 6) << "no more than was asked for";
   EXPECT_EQ(pipe->held(), 6U);
-  EXPECT_EQ(pipe->empty_into(to.ends[0], false), 6);
+  EXPECT_EQ(pipe->empty_into(to.ends[0]), 6);
   EXPECT_EQ(pipe->held(), 0U);
   std::array<char, 16> space;
   EXPECT_EQ(::recv(to.ends[1], space.data(), space.size(), 0), 6);

@@ -225,6 +225,75 @@ TEST_F(TlsStreamTest, ALookDoesNotTakeAwayWhatAWaitIsFor) {
   EXPECT_EQ(read(*client_), "hello");
 }
 
+// A client whose bytes the test carries, so that it can cut them anywhere.
+struct HandCarriedClient {
+  HandCarriedClient(const TlsClientContext& context, EventLoop& loop,
+                    const std::shared_ptr<const TlsServerContexts>& contexts)
+      : ssl(context.new_session()), from_server(BIO_new(BIO_s_mem())), to_server(BIO_new(BIO_s_mem())) {
+    SSL_set_bio(ssl.get(), from_server, to_server);
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+    const Stream::Ptr plain = SocketStream::adopt(loop, AF_UNIX, ends[0]);
+    server = TlsStream::take_over(static_cast<SocketStream&>(*plain), contexts);
+    server->start_handshake();
+    while (SSL_do_handshake(ssl.get()) != 1 || !server->connect_result()) {
+      carry(taken());
+      loop.poll();
+      char bytes[16384];
+      const ssize_t got = ::recv(ends[1], bytes, sizeof bytes, MSG_DONTWAIT);
+      if (got > 0) BIO_write(from_server, bytes, static_cast<int>(got));
+    }
+  }
+  ~HandCarriedClient() { ::close(ends[1]); }
+
+  std::string taken() const {
+    std::string bytes(BIO_ctrl_pending(to_server), '\0');
+    if (!bytes.empty()) BIO_read(to_server, bytes.data(), static_cast<int>(bytes.size()));
+    return bytes;
+  }
+  std::string record(std::string_view text) const {
+    SSL_write(ssl.get(), text.data(), static_cast<int>(text.size()));
+    return taken();
+  }
+  void carry(std::string_view bytes) const {
+    EXPECT_EQ(::send(ends[1], bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
+  }
+
+  SslHandle ssl;
+  BIO *from_server, *to_server;  // ssl's
+  int ends[2] = {-1, -1};
+  TlsStream::Pointer server;
+};
+
+// Part of a record may stand with OpenSSL for long: who waits is told when the rest has come, not turn after
+// turn until then, as the loop's poll() would never end.
+TEST_F(TlsStreamTest, PartOfARecordIsNothingToRead) {
+  const auto context = client_context(files_.ca());
+  HandCarriedClient client(*context, loop_, contexts_);
+  std::array<char, 64> space;
+  const std::string first = client.record("text");
+  client.carry(first);
+  loop_.poll();
+  EXPECT_EQ(client.server->try_read(space).bytes, 4U);
+  for (std::size_t cut = 1; cut < first.size(); ++cut) {
+    const std::string record = client.record("text");
+    client.carry(record.substr(0, cut));
+    client.server->start_wait_readable();
+    for (int looks = 0; looks < 3; ++looks) {
+      loop_.poll();
+      if (client.server->read_wait_pending()) continue;
+      EXPECT_TRUE(client.server->try_read(space).nothing());
+      client.server->start_wait_readable();
+    }
+    loop_.poll();
+    EXPECT_TRUE(client.server->read_wait_pending()) << "cut at " << cut;
+    EXPECT_TRUE(client.server->quiet());
+    client.carry(record.substr(cut));
+    loop_.poll();
+    EXPECT_FALSE(client.server->read_wait_pending()) << "cut at " << cut;
+    EXPECT_EQ(client.server->try_read(space).bytes, 4U);
+  }
+}
+
 TEST_F(TlsStreamTest, CloseNotifyIsTheEnd) {
   connect();
   write(*server_, "last");

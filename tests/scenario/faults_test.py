@@ -110,6 +110,24 @@ class UpstreamFaultsTest(unittest.TestCase):
                     with self.assertRaises(Truncated):
                         client.response()
 
+    def test_bytes_behind_a_large_body_answer_no_later_request(self):
+        """Of a body that goes through a pipe exactly its length is read: what stands behind it is still in the socket."""
+        for size in (100_000, 300_000):
+
+            def serve(connection, _, size=size):
+                while head := read_head(connection):
+                    if b"/large" in head:
+                        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+                        connection.sendall(bytes(size) + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL")
+                    else:
+                        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nGOOD")
+
+            sekisho = self.proxy(serve).wait_upstream()
+            with self.subTest(size=size), Client(sekisho.address) as client:
+                client.send(request_bytes("GET", "/large") + request_bytes("GET", "/next"))
+                self.assertEqual(len(client.response().body), size)
+                self.assertEqual(client.response().body, b"GOOD")
+
     def test_bytes_nobody_asked_for_answer_no_later_request(self):
         def serve(connection, number):
             read_head(connection)
@@ -277,6 +295,15 @@ class ClientFaultsTest(unittest.TestCase):
         self.assertEqual(fetch(self.sekisho.address, "/", fields=[*host, ("X-Big", "a" * 9000)]).status, 431)
         self.assertEqual(fetch(self.sekisho.address, "/", "TRACE", host).status, 405)
         self.assertEqual(fetch(self.sekisho.address, "www.example.jp:443", "CONNECT", host).status, 405)
+
+    def test_empty_lines_that_leave_a_head_no_room_are_431(self):
+        sekisho = self.enterContext(Sekisho(self.origin.upstream, "client: {header_timeout: 1h}\n"))
+        with Client(sekisho.address) as client:
+            client.send(b"\r")  # a request begins with it, for all that is known
+            wait_until(lambda: sekisho.metric("sekisho_client_connections", state="active") == 1, "it begins")
+            client.send(b"\n" + b"\r\n" * 39_000)
+            client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\nA: " + b"a" * 78_000)
+            self.assertEqual(client.response().status, 431)
 
     def test_an_empty_line_after_a_body_begins_no_request(self):
         with Client(self.sekisho.address) as client:

@@ -60,6 +60,25 @@ class ServersTest(unittest.TestCase):
             self.assertIn(client.response().body, (b"a", b"b"))
         wait_until(lambda: sekisho.metric("sekisho_upstream_in_flight") == 0, "all are back")
 
+    def test_requests_one_after_the_other_are_shared(self):
+        """None is ever at work when the next comes: they are chosen in turn, also while one of them has an idle connection."""
+        counts = [0] * 4
+
+        def server(index):
+            def serve(connection, _):
+                while read_head(connection):
+                    counts[index] += 1
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+            return self.enterContext(ScriptedUpstream(serve)).upstream
+
+        servers = [server(index) for index in range(4)]
+        sekisho = self.enterContext(Sekisho(None, f"upstream: {{servers: {servers}}}\n", workers=1)).wait_upstream()
+        with Client(sekisho.address) as client:
+            for _ in range(40):
+                self.assertEqual(client.request("GET", "/").status, 200)
+        self.assertEqual(counts, [10] * 4)
+
     def test_connections_pass_to_those_who_wait_for_one(self):
         made = []
 

@@ -180,6 +180,7 @@ class MemoryStream final : public proxy::Stream {
     look_for_room();
   }
 
+  bool maybe_readable() const override { return connection_ && has_input(); }
   bool quiet() override {
     return connection_ && !connection_->dead && !connection_->peer_fin && connection_->to_stream.empty();
   }
