@@ -50,6 +50,25 @@ PathMatch PathSet::by_patterns(std::string_view reading) const {
   return {true, reading, use->text, entry->pattern};
 }
 
+PathMatch PathSet::recall_patterns(std::string_view reading) const {
+  if (reading.empty() || reading.size() > Recalled::longest) return by_patterns(reading);
+  if (recalled_.empty()) recalled_.resize(recalled_places);
+  const auto byte = [reading](std::size_t at) { return static_cast<unsigned char>(reading[at]); };
+  const std::size_t place = reading.size() + 7U * byte(reading.size() - 1) + 31U * byte(reading.size() / 2);
+  Recalled& recalled = recalled_[place % recalled_places];
+  if (reading == std::string_view(recalled.text.data(), recalled.size)) {
+    PathMatch match = recalled.match;
+    if (match) match.reading = reading;
+    return match;
+  }
+  recalled.match = by_patterns(reading);
+  recalled.match.reading = {};
+  recalled.size = static_cast<std::uint8_t>(reading.copy(recalled.text.data(), reading.size()));
+  PathMatch match = recalled.match;
+  if (match) match.reading = reading;
+  return match;
+}
+
 PathMatch PathSet::by_expressions(std::string_view reading) const {
   for (std::size_t i = 0; i < expressions_.size(); ++i)
     if (expressions_[i].found_in(reading)) return {true, reading, expression_texts_[i], {}};
@@ -80,7 +99,7 @@ PathMatch PathSet::matches_any(const PathReadings& readings) const {
     return match ? match : PathMatch{true, readings.usual(), {}, {}};
   }
   for (const std::string_view reading : readings.all())
-    if (const PathMatch match = by_patterns(reading)) return match;
+    if (const PathMatch match = recall_patterns(reading)) return match;
   if (expressions_.empty()) return {};
   for (const std::string_view reading : readings.all())
     if (const PathMatch match = by_expressions_as_routed(reading)) return match;

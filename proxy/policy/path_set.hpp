@@ -1,6 +1,8 @@
 // The paths of one match: patterns, expressions and catalogues compiled together.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -45,8 +47,19 @@ class PathSet {
   };
 
   PathMatch by_patterns(std::string_view reading) const;
+  PathMatch recall_patterns(std::string_view reading) const;
   PathMatch by_expressions(std::string_view reading) const;
   PathMatch by_expressions_as_routed(std::string_view reading) const;
+
+  // What patterns and catalogues say of a path that is asked for again, as most are: remembered by a few of
+  // its bytes, the last one that had those.
+  struct Recalled {
+    static constexpr std::size_t longest = 55;
+    std::uint8_t size = 0;  // 0: none
+    std::array<char, longest> text{};
+    PathMatch match;
+  };
+  static constexpr std::size_t recalled_places = 64;
 
   PatternIndex index_;
   std::vector<std::string> texts_;  // of the index's patterns
@@ -56,6 +69,7 @@ class PathSet {
   std::uint32_t groups_ = 0;  // of all catalogues_
   mutable PatternIndex::Scratch tried_, catalogue_tried_;
   mutable std::string lowered_;
+  mutable std::vector<Recalled> recalled_;  // empty until a path is asked for
 };
 
 }  // namespace sekisho::policy

@@ -161,5 +161,39 @@ TEST(PathSet, AgreesWithItsPatternsOneByOne) {
   }
 }
 
+// It remembers paths: whatever was asked before, in however few places they had to share, it says what a set
+// says that was asked nothing.
+TEST(PathSet, SaysTheSameWhateverItWasAskedBefore) {
+  std::vector<std::string> paths = {
+      "/",           "/users/sign_in",        "/users/sign_in/", "/users/sign_in.json",
+      "/phpmyadmin", "/PHPmyAdmin/index.php", "/admin",          "/admin/a/b",
+      "/articles"};
+  // Of one size, and different in one byte: many of them fall into one place.
+  for (int number = 0; number < 300; ++number) {
+    std::string path = "/admin/page/" + std::to_string(1000 + number) + "/edit";
+    paths.push_back(path);
+    path[1] = 'A';
+    paths.push_back(path);
+  }
+  for (std::size_t size = 50; size < 60; ++size) paths.push_back("/admin/" + std::string(size, 'x'));
+  const auto make_set = [] { return set_of({"/users/sign_in", "/admin/**", "builtin:probes"}); };
+  const PathSet set = make_set();
+  PathReadings readings;
+  for (int round = 0; round < 3; ++round) {
+    for (const std::string& path : paths) {
+      readings.read(path);
+      const PathMatch match = set.matches_any(readings);
+      const PathSet untouched = make_set();
+      const PathMatch fresh = untouched.matches_any(readings);
+      EXPECT_EQ(match.matched, fresh.matched) << path;
+      EXPECT_EQ(match.pattern, fresh.pattern) << path;
+      EXPECT_EQ(match.entry, fresh.entry) << path;
+      EXPECT_EQ(match.reading, fresh.reading) << path;
+      EXPECT_TRUE(!match || match.reading.data() == readings.usual().data())
+          << "no view into what is remembered";
+    }
+  }
+}
+
 }  // namespace
 }  // namespace sekisho::policy
