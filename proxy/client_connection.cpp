@@ -181,7 +181,8 @@ Task<bool> ClientConnection::read_head() {
       answer_bad_head(503, policy::Outcome::too_large);
       co_return false;
     }
-    if (link_.in.full() && link_.in.capacity() >= most) {  // empty lines before it took the room, or a reload lowered the bound
+    if (link_.in.full() &&
+        link_.in.capacity() >= most) {  // empty lines before it took the room, or a reload lowered the bound
       answer_bad_head(431, policy::Outcome::too_large);
       co_return false;
     }
