@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace sekisho::proxy {
@@ -61,6 +62,7 @@ std::unique_ptr<SplicePipe> SplicePipes::borrow() {
   } else {
     pipe = std::move(idle_.back());
     idle_.pop_back();
+    least_idle_ = std::min(least_idle_, idle_.size());
   }
   if (pipe) ++out_;
   return pipe;
@@ -69,6 +71,11 @@ std::unique_ptr<SplicePipe> SplicePipes::borrow() {
 void SplicePipes::give_back(std::unique_ptr<SplicePipe> pipe) {
   --out_;
   if (pipe->held() == 0) idle_.push_back(std::move(pipe));
+}
+
+void SplicePipes::trim() {
+  if (least_idle_ > 0) idle_.pop_back();
+  least_idle_ = idle_.size();
 }
 
 }  // namespace sekisho::proxy

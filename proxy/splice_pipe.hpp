@@ -45,9 +45,12 @@ class SplicePipes {
   void disable() { lent_at_most_ = 0; }
   // What still holds something is closed.
   void give_back(std::unique_ptr<SplicePipe> pipe);
+  // Closes one of those that nobody needed since the last call; the worker's tick.
+  void trim();
 
  private:
   std::vector<std::unique_ptr<SplicePipe>> idle_;
+  std::size_t least_idle_ = 0;  // since the last trim
   std::size_t out_ = 0;
   std::size_t lent_at_most_ = most;
 };

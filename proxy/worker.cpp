@@ -68,6 +68,7 @@ void Worker::tick() {
   for (const auto& pool : pools_) pool->expire(now());
   buffers.trim();
   FramePool::trim();
+  pipes.trim();
   trim_exchanges();
   log.flush();
   loop_.start(*this, wheel.next_turn());

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cerrno>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -63,6 +64,19 @@ TEST(SplicePipes, AreBoundedAndKeptUnlessTheyHoldSomething) {
   out.back() = pipes.borrow();
   ASSERT_NE(out.back(), nullptr);
   EXPECT_EQ(out.back()->held(), 0U) << "what another exchange has left in it";
+
+  while (!out.empty()) {
+    pipes.give_back(std::move(out.back()));
+    out.pop_back();
+  }
+  const auto descriptors = [] {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/fd"),
+                         std::filesystem::directory_iterator());
+  };
+  const auto before = descriptors();
+  pipes.trim();  // they were needed until now
+  for (std::size_t tick = 1; tick <= SplicePipes::most + 2; ++tick) pipes.trim();
+  EXPECT_EQ(descriptors(), before - static_cast<std::ptrdiff_t>(2 * SplicePipes::most));
 }
 
 }  // namespace
