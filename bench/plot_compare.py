@@ -9,16 +9,8 @@ import pathlib
 import statistics
 import sys
 
-try:
-    import matplotlib
-except ImportError:
-    sys.exit("no plots: python3-matplotlib is missing (apt-get install python3-matplotlib)")
-
-matplotlib.use("svg")
-matplotlib.rcParams["svg.hashsalt"] = "sekisho"  # the same figures give the same file
-import matplotlib.pyplot as plt  # noqa: E402: the backend comes first
-
-from compare_parts import cells, flood  # noqa: E402
+from compare_parts import cells, flood
+from plot_svg import plt
 
 COLOURS = {"floor": "#bbbbbb", "nginx": "#16a085", "haproxy": "#2980b9", "no proxy": "#bbbbbb"}
 OURS = ["#c0392b", "#e67e22", "#8e44ad", "#7f8c8d"]

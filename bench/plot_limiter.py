@@ -8,14 +8,7 @@ import json
 import pathlib
 import sys
 
-try:
-    import matplotlib
-except ImportError:
-    sys.exit("no plots: python3-matplotlib is missing (apt-get install python3-matplotlib)")
-
-matplotlib.use("svg")
-matplotlib.rcParams["svg.hashsalt"] = "sekisho"  # the same figures give the same file
-import matplotlib.pyplot as plt  # noqa: E402: the backend comes first
+from plot_svg import plt
 
 CONTENDERS = ["mutexed_map", "sharded_map", "tbb_map", "locked_tree"]
 COLOURS = {"floor": "#bbbbbb", "limiter": "#c0392b", "mutexed_map": "#34495e", "sharded_map": "#2980b9", "tbb_map": "#16a085", "locked_tree": "#8e7cc3"}
