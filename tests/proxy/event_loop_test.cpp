@@ -202,5 +202,33 @@ TEST(EventLoop, ThoseOfLowPriorityGetAFewTurnsBetweenTheOthers) {
   }
 }
 
+// Both have news in one look; whoever is told first has the other forgotten, and perhaps destroyed.
+TEST(EventLoop, WhoIsForgottenIsNotToldWhatWasFetchedForHim) {
+  struct Source final : EventSource {
+    explicit Source(EventLoop& the_loop) : loop(the_loop) {
+      EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()), 0);
+      EXPECT_FALSE(loop.watch(ends[0], *this));  // an edge: it is writable
+    }
+    ~Source() override {
+      ::close(ends[0]);
+      ::close(ends[1]);
+    }
+    void on_events(std::uint32_t) override {
+      ++told;
+      loop.forget(*other);
+    }
+    EventLoop& loop;
+    std::array<int, 2> ends{};
+    Source* other = nullptr;
+    int told = 0;
+  };
+  EventLoop loop;
+  Source one(loop), two(loop);
+  one.other = &two;
+  two.other = &one;
+  loop.poll();
+  EXPECT_EQ(one.told + two.told, 1);
+}
+
 }  // namespace
 }  // namespace sekisho::proxy
