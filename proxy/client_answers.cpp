@@ -29,16 +29,14 @@ void ClientConnection::answer(LocalAnswer local, const policy::Admission* admiss
   local.prefers_json = exchange.head_parsed && prefers_json(exchange.head);
   local.date = worker_.wall_ms() / 1000;
   if (local.body.empty()) use_error_page(local);
-  worker_.scratch.clear();
-  write_local_answer(worker_.scratch, local, admission);
+  const AnswerMemory::Written written = worker_.answers.write(local, admission, worker_.scratch);
   exchange.status = local.status;
   exchange.from_upstream = false;
-  const std::string_view written = worker_.scratch.view();
   const std::string_view given = local.head_request ? std::string_view() : local.body;
-  exchange.body_bytes_out = written.size() - (written.find("\r\n\r\n") + 4) + given.size();
+  exchange.body_bytes_out = written.text.size() - written.head + given.size();
   // A pipelined request stands in the buffer already: its answer goes out with this one.
   const bool hold = !over_ && !link_.in.empty() && link_.out.size() < most_held_back;
-  const boost::asio::const_buffer parts[] = {boost::asio::buffer(written), boost::asio::buffer(given)};
+  const boost::asio::const_buffer parts[] = {boost::asio::buffer(written.text), boost::asio::buffer(given)};
   link_.send(std::span(parts).first(given.empty() ? 1 : 2), now(), hold);
 }
 
@@ -62,6 +60,19 @@ void ClientConnection::answer_bad_head(unsigned status, policy::Outcome outcome)
   if (status == 503) local.retry_after = 1;
   answer(local, nullptr);
   finish();
+}
+
+// Something of ours failed (memory, a full descriptor table): this exchange ends, the worker goes on.
+void ClientConnection::answer_failure() {
+  exchange_->outcome = policy::Outcome::internal_error;
+  over_ = true;
+  if (exchange_->status == 0) {
+    LocalAnswer internal;
+    internal.status = 500;
+    answer(internal, nullptr);
+  } else {
+    cut_ = true;
+  }
 }
 
 void ClientConnection::answer_probe() {

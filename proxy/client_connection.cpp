@@ -89,9 +89,10 @@ Task<void> ClientConnection::serve() {
   bool ready = true;
   if (listener_->tls != nullptr) ready = co_await handshake();
   while (ready) {
-    ready = co_await read_head();
-    if (!ready) break;
-    co_await handle();
+    if (!take_head() && !co_await read_head()) break;
+    admit();
+    if (!refuse_at_once()) co_await handle();
+    end_exchange();
     if (link_.out.size() > output_before_pause) co_await drain_output(output_before_pause / 2);
     if (over_ || cut_ || link_.gone()) break;
     if (++served_in_turn_ >= requests_a_turn) co_await yield();
@@ -124,28 +125,49 @@ bool ClientConnection::request_begun() {
   return !link_.in.empty();
 }
 
+void ClientConnection::begin_exchange() {
+  exchange_ = worker_.borrow_exchange();
+  exchange_->started = now();
+  worker_.counters.client_idle.subtract();
+  worker_.counters.client_active.add();
+}
+
+// What has come of the head.
+ParseResult ClientConnection::parse_head() {
+  const std::string_view input = link_.in.unread();
+  ParseResult result;
+  result.consumed = worker_.heads.recall(input, exchange_->head);
+  if (result.consumed != 0) {
+    result.status = ParseStatus::complete;
+  } else {
+    result = exchange_->request_parser.parse(input, exchange_->head);
+    if (result.status != ParseStatus::complete) return result;
+    worker_.heads.note(input.substr(0, result.consumed), exchange_->head);
+  }
+  link_.in.consume(result.consumed);
+  exchange_->head_parsed = true;
+  return result;
+}
+
+// A pipelined request's head that came with the one before needs no wait, and no frame for it.
+bool ClientConnection::take_head() {
+  return exchange_ && !link_.in.empty() && !over_ && !cut_ && !link_.gone() &&
+         parse_head().status == ParseStatus::complete;
+}
+
 // One request's head into exchange_. False when there will be none; what was owed (a 400, a 408) is then sent
 // and counted.
 Task<bool> ClientConnection::read_head() {
-  Instant idle_since = now();
+  const Instant idle_since = now();
   for (;;) {
     link_.book_read();
     if (cut_ || link_.gone()) {
       over_ = true;
     }
     if (!over_ && (exchange_ ? !link_.in.empty() : request_begun())) {
-      if (!exchange_) {
-        exchange_ = worker_.borrow_exchange();
-        exchange_->started = now();
-        worker_.counters.client_idle.subtract();
-        worker_.counters.client_active.add();
-      }
-      const ParseResult result = exchange_->request_parser.parse(link_.in.unread(), exchange_->head);
-      if (result.status == ParseStatus::complete) {
-        link_.in.consume(result.consumed);
-        exchange_->head_parsed = true;
-        co_return true;
-      }
+      if (!exchange_) begin_exchange();
+      const ParseResult result = parse_head();
+      if (result.status == ParseStatus::complete) co_return true;
       if (result.status == ParseStatus::failed) {
         const bool large = result.error_status == 431;
         answer_bad_head(result.error_status,
@@ -168,8 +190,16 @@ Task<bool> ClientConnection::read_head() {
     }
     link_.flush(now());
     if (!exchange_ && link_.out.empty()) {
-      co_await wait_idle(idle_since);
-      if (over_) co_return false;
+      // Waits for the first byte of a request without a buffer.
+      link_.in.release();
+      if (idle_is_over(idle_since)) {
+        over_ = true;
+        co_return false;
+      }
+      link_.arm_read(link_.in, BufferPool::smallest, BufferPool::smallest);
+      sleep_until(idle_since + config.client.idle_timeout);
+      served_in_turn_ = 0;
+      co_await wakeup_;
       continue;
     }
     if (!link_.out.empty() && now() - link_.write_progress >= config.client.send_timeout) {
@@ -195,26 +225,14 @@ Task<bool> ClientConnection::read_head() {
   }
 }
 
-// Waits for the first byte of a request, without a buffer. Sets over_ where the connection is to end instead.
-Task<void> ClientConnection::wait_idle(Instant since) {
-  link_.in.release();
-  for (;;) {
-    const config::Config& config = *worker_.current().config;
-    if (worker_.phase() == DrainPhase::closing && (served_any_ || now() - since >= first_request_in_drain)) {
-      // A request that is in the socket's buffer already was accepted with the connection: it is served.
-      if (link_.stream->quiet()) over_ = true;
-    }
-    if (cut_ || now() - since >= config.client.idle_timeout) over_ = true;
-    if (over_) co_return;
-    link_.arm_read(link_.in, BufferPool::smallest, BufferPool::smallest);
-    sleep_until(since + config.client.idle_timeout);
-    served_in_turn_ = 0;
-    co_await wakeup_;
-    if (link_.book_read()) co_return;
-  }
+bool ClientConnection::idle_is_over(Instant since) {
+  const bool closing =
+      worker_.phase() == DrainPhase::closing && (served_any_ || now() - since >= first_request_in_drain);
+  // A request that is in the socket's buffer already was accepted with the connection: it is served.
+  return (closing && link_.stream->quiet()) || now() - since >= worker_.current().config->client.idle_timeout;
 }
 
-Task<void> ClientConnection::handle() {
+void ClientConnection::admit() {
   Exchange& exchange = *exchange_;
   served_any_ = true;
   exchange.snapshot = worker_.snapshot();
@@ -225,6 +243,7 @@ Task<void> ClientConnection::handle() {
   request.version = exchange.head.version;
   request.fields = exchange.head.fields;
   request.peer = peer_;
+  request.serial = exchange.head.serial;
   exchange.snapshot->engine->admit(
       request, now(), std::chrono::system_clock::time_point(std::chrono::milliseconds(exchange.wall_ms)),
       exchange.admission);
@@ -235,7 +254,23 @@ Task<void> ClientConnection::handle() {
   std::uint64_t words[2];
   worker_.random(words);
   exchange.request_id = choose_request_id(exchange.head, words, exchange.request_id_space);
+}
 
+// A refusal that neither waits nor reads on, as most, needs no frame. False: the request is handle()'s.
+bool ClientConnection::refuse_at_once() {
+  const Exchange& exchange = *exchange_;
+  if (!policy::is_refusal(exchange.outcome) || exchange.admission.tarpit() || !exchange.request_body.complete)
+    return false;
+  try {
+    refuse();
+  } catch (const std::exception&) {
+    answer_failure();
+  }
+  return true;
+}
+
+Task<void> ClientConnection::handle() {
+  Exchange& exchange = *exchange_;
   std::exception_ptr failure;
   try {
     switch (exchange.outcome) {
@@ -256,18 +291,12 @@ Task<void> ClientConnection::handle() {
   } catch (const std::exception&) {
     failure = std::current_exception();
   }
-  if (failure) {
-    // Something of ours failed (memory, a full descriptor table): this exchange ends, the worker goes on.
-    exchange.outcome = policy::Outcome::internal_error;
-    over_ = true;
-    if (exchange.status == 0) {
-      LocalAnswer internal;
-      internal.status = 500;
-      answer(internal, nullptr);
-    } else {
-      cut_ = true;
-    }
-  }
+  if (failure) answer_failure();
+}
+
+// Settles it, and makes way for the next.
+void ClientConnection::end_exchange() {
+  Exchange& exchange = *exchange_;
   if (!exchange.head.keep_alive) over_ = true;
   last_asked_ = exchange.head.last && exchange.head.framing == Framing::none;
   finish();

@@ -51,21 +51,27 @@ class ClientConnection final : public StreamListener, public DeadlineNode, priva
   // The steps, in order.
   Task<void> serve();
   Task<bool> handshake();  // of TLS
+  bool take_head();        // one that is there whole
   Task<bool> read_head();
-  Task<void> handle();  // route and admit, then forward or answer
+  void admit();  // route and admit
+  bool refuse_at_once();
+  Task<void> handle();  // forwards, or answers
+  void end_exchange();
   void finish();
 
   void say_handshake_failed(const std::optional<boost::system::error_code>& result) const;
   bool request_begun();
+  void begin_exchange();
+  ParseResult parse_head();
+  bool idle_is_over(Instant since);
   bool may_close_at_once() const;
-
-  Task<void> wait_idle(Instant since);
 
   // Our own answers.
   void answer(LocalAnswer answer, const policy::Admission* admission);
   void use_error_page(LocalAnswer& local) const;
   void answer_bad_head(unsigned status, policy::Outcome outcome);
   void answer_probe();
+  void answer_failure();
   Task<void> tarpit();
   void refuse();
   Task<void> discard_body();

@@ -33,6 +33,7 @@ struct RequestHead {
   bool last = false;             // the client says that it will not
   bool expect_continue = false;  // Expect: 100-continue from a 1.1 client that has a body to send
   bool upgrade = false;          // Connection names upgrade and Upgrade is there (1.1, no body)
+  std::uint64_t serial = 0;      // on one worker, heads of the same are equal byte for byte; 0: not known
 };
 
 struct ResponseHead {

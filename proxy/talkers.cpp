@@ -27,7 +27,18 @@ Talkers::Talkers(ratelimit::Instant now)
       clients_(slots, client_bytes, now),
       refused_clients_(slots, client_bytes, now),
       paths_(slots, longest_path, now),
-      refused_paths_(slots, longest_path, now) {}
+      refused_paths_(slots, longest_path, now) {
+  client_.text.reserve(client_bytes);
+  path_.text.reserve(longest_path);
+}
+
+std::uint64_t Talkers::hash_of(std::string_view text, Hashed& last) const {
+  if (last.text != text) {
+    last.hash = hasher_(text);
+    last.text = text;
+  }
+  return last.hash;
+}
 
 void Talkers::record(const config::IpAddress& client, const config::ClientIp& prefixes, std::string_view path,
                      bool refused, ratelimit::Instant now) {
@@ -35,12 +46,12 @@ void Talkers::record(const config::IpAddress& client, const config::ClientIp& pr
   std::memcpy(item.data(), client.truncated(prefixes.prefix_ipv4, prefixes.prefix_ipv6).bytes().data(), 16);
   item[16] = static_cast<char>(client.is_v4() ? prefixes.prefix_ipv4 : prefixes.prefix_ipv6);
   const std::string_view address(item.data(), item.size());
-  const std::uint64_t hash = hasher_(address);
+  const std::uint64_t hash = hash_of(address, client_);
   clients_.add(address, hash, now);
   if (refused) refused_clients_.add(address, hash, now);
   if (path.empty()) return;
   path = path.substr(0, longest_path);
-  const std::uint64_t path_hash = hasher_(path);
+  const std::uint64_t path_hash = hash_of(path, path_);
   paths_.add(path, path_hash, now);
   if (refused) refused_paths_.add(path, path_hash, now);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -41,7 +42,15 @@ class Talkers {
   static std::string client_text(std::string_view item);
 
  private:
+  // The last text that was hashed: whoever asks again and again asks the same.
+  struct Hashed {
+    std::string text;
+    std::uint64_t hash = 0;
+  };
+  std::uint64_t hash_of(std::string_view text, Hashed& last) const;
+
   ratelimit::TextHasher hasher_;
+  Hashed client_, path_;
   ratelimit::RecentHitters clients_, refused_clients_, paths_, refused_paths_;
 };
 

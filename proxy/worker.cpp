@@ -207,6 +207,8 @@ void Worker::switch_snapshot(std::unique_ptr<Snapshot> snapshot) {
   const config::Config& config = *snapshot_->config;
   const std::size_t wanted = ResponseParser::head_bound(config.client.max_header_bytes) + fields_of_ours;
   if (scratch.capacity() < wanted) scratch = HeadBuffer(wanted);
+  answers.forget();
+  heads.set_limits({config.client.max_header_bytes, config.client.max_headers});
   configure_pools();
 }
 

@@ -10,12 +10,14 @@
 #include <vector>
 
 #include "proxy/access_log.hpp"
+#include "proxy/answer_memory.hpp"
 #include "proxy/buffer_pool.hpp"
 #include "proxy/counters.hpp"
 #include "proxy/deadline_wheel.hpp"
 #include "proxy/event_loop.hpp"
 #include "proxy/exchange.hpp"
 #include "proxy/head_buffer.hpp"
+#include "proxy/head_memory.hpp"
 #include "proxy/listener.hpp"
 #include "proxy/proxy_handshake.hpp"
 #include "proxy/snapshot_ref.hpp"
@@ -135,6 +137,8 @@ class Worker final : private LoopTimer {
   SplicePipes pipes;
   DeadlineWheel wheel;
   HeadBuffer scratch;  // used up within one step
+  HeadMemory heads;
+  AnswerMemory answers;
   Talkers talkers;
 
  private:

@@ -8,6 +8,7 @@
 #include "proxy/policy/field_lookup.hpp"
 #include "proxy/policy/host_guard.hpp"
 #include "proxy/policy/judge.hpp"
+#include "proxy/policy/known_requests.hpp"
 #include "proxy/policy/path_readings.hpp"
 #include "proxy/policy/request_target.hpp"
 
@@ -97,8 +98,11 @@ class Engine::Impl {
                   AdmissionTrace* trace);
   void choose_route(const MatchSource& source, Admission& out, AdmissionTrace* trace) const;
   bool is_exempt(const MatchSource& source, AdmissionTrace* trace) const;
-  bool judge_bans(const MatchSource& source, KeySource key, ratelimit::Instant now, Admission& out,
-                  AdmissionTrace* trace);
+  template <class InScope>
+  bool judge_bans(KeySource key, ratelimit::Instant now, Admission& out, AdmissionTrace* trace,
+                  InScope in_scope);
+  void admit_known(const Request& request, const KnownRequest& known, ratelimit::Instant now, Admission& out);
+  void write_down(const Request& request, const Admission& out);
   void judge_limits(const MatchSource& source, KeySource key, ratelimit::Instant now, Admission& out,
                     AdmissionTrace* trace);
 
@@ -114,6 +118,7 @@ class Engine::Impl {
   bool names_host_ = false;  // a key does
   PathReadings paths_;
   std::string host_;
+  KnownRequests known_;
 };
 
 bool Engine::Impl::is_probe(const Request& request, const RequestTarget& target, bool peer_trusted) const {
@@ -170,14 +175,17 @@ bool Engine::Impl::is_exempt(const MatchSource& source, AdmissionTrace* trace) c
   return false;
 }
 
-// True where a ban settles the request.
-bool Engine::Impl::judge_bans(const MatchSource& source, KeySource key, ratelimit::Instant now,
-                              Admission& out, AdmissionTrace* trace) {
+// True where a ban settles the request. `in_scope` tells whether a limit matches, and as which path.
+template <class InScope>
+bool Engine::Impl::judge_bans(KeySource key, ratelimit::Instant now, Admission& out, AdmissionTrace* trace,
+                              InScope in_scope) {
   if (!states_.bans->any()) return false;
-  for (const CompiledLimit& limit : limits_) {
+  const std::string_view usual = key.path;
+  for (std::size_t i = 0; i < limits_.size(); ++i) {
+    const CompiledLimit& limit = limits_[i];
     if (!limit.banned) continue;
-    key.path = source.paths->usual();
-    if (limit.source->ban->scope_match && !limit.match.holds(source, &key.path)) continue;
+    key.path = usual;
+    if (limit.source->ban->scope_match && !in_scope(i, key.path)) continue;
     if (!judge_.banned(limit, key, now, out)) continue;
     if (trace != nullptr) trace->banned(limit, out);
     return true;
@@ -195,10 +203,57 @@ void Engine::Impl::judge_limits(const MatchSource& source, KeySource key, rateli
     trace->limits(limits_, judge_.matched(), source, key, states_.hasher, config_->shadow);
 }
 
+// admit, of what is known already.
+void Engine::Impl::admit_known(const Request& request, const KnownRequest& known, ratelimit::Instant now,
+                               Admission& out) {
+  out.client = known.client;
+  out.peer_trusted = known.peer_trusted;
+  out.authority = request.fields[known.host_field].value;
+  out.origin_target = request.target;
+  out.path = known.path;
+  out.route = known.route;
+  judge_.begin_known();
+  for (const KnownRequest::Limit& limit : known.limits) judge_.add_known(limit.index, limit.key, known.path);
+  if (names_host_) normalise_host(out.authority, host_);
+  const KeySource key{&request, out.client, host_, known.path};
+  const auto matches = [&known](std::size_t limit, std::string_view&) {
+    return std::ranges::find(known.limits, limit, &KnownRequest::Limit::index) != known.limits.end();
+  };
+  if (!judge_bans(key, now, out, nullptr, matches)) judge_.settle(key, now, out);
+}
+
+// What admit has found out, for the next time.
+void Engine::Impl::write_down(const Request& request, const Admission& out) {
+  if (out.origin_target.data() != request.target.data() || out.path.size() != paths_.usual().size()) return;
+  const auto host = std::ranges::find(request.fields, out.authority.data(),
+                                      [](const Field& field) { return field.value.data(); });
+  if (host == request.fields.end() || host->value != out.authority) return;
+  KnownRequest& known = known_.place(request);
+  known.serial = 0;
+  known.limits.clear();
+  for (const Judge::Matched& matched : judge_.matched()) {
+    if (matched.path.data() != paths_.usual().data() || matched.path.size() != out.path.size()) return;
+    known.limits.push_back({static_cast<std::size_t>(matched.limit - limits_.data()), matched.key});
+  }
+  known.peer = request.peer;
+  known.client = out.client;
+  known.peer_trusted = out.peer_trusted;
+  known.host_field = static_cast<std::size_t>(host - request.fields.begin());
+  known.route = out.route;
+  known.path = out.path;
+  known.serial = request.serial;
+}
+
 void Engine::Impl::admit(const Request& request, ratelimit::Instant now, Admission& out,
                          AdmissionTrace* trace) {
   out.reset();
   judge_.only_look(trace != nullptr);
+  if (trace == nullptr) {
+    if (const KnownRequest* known = known_.find(request)) {
+      admit_known(request, *known, now, out);
+      return;
+    }
+  }
   const DerivedClient derived = client_address_.derive(request, trace);
   out.client = derived.address;
   out.peer_trusted = derived.peer_trusted;
@@ -233,8 +288,12 @@ void Engine::Impl::admit(const Request& request, ratelimit::Instant now, Admissi
     host = host_;
   }
   const KeySource key{&request, out.client, host, paths_.usual()};
-  if (judge_bans(source, key, now, out, trace)) return;
+  const auto holds = [&](std::size_t limit, std::string_view& path) {
+    return limits_[limit].match.holds(source, &path);
+  };
+  if (judge_bans(key, now, out, trace, holds)) return;
   judge_limits(source, key, now, out, trace);
+  if (request.serial != 0 && trace == nullptr) write_down(request, out);
 }
 
 std::unique_ptr<Engine> Engine::compile(std::shared_ptr<const config::Config> config, const LimitSet& states,

@@ -112,13 +112,23 @@ const ratelimit::Key& Judge::key_of(const CompiledLimit& limit, const KeySource&
 
 void Judge::add(std::size_t index, const KeySource& source) {
   const CompiledLimit& limit = limits_[index];
-  Matched matched;
+  const bool keyed = limit.rated() || limit.counted();
+  add_known(index, keyed ? key_of(limit, source) : ratelimit::Key{}, source.path);
+}
+
+void Judge::begin_known() {
+  matched_.clear();
+  has_ban_keys_ = false;
+}
+
+void Judge::add_known(std::size_t index, ratelimit::Key key, std::string_view path) {
+  const CompiledLimit& limit = limits_[index];
+  Matched& matched = matched_.emplace_back();
   matched.limit = &limit;
-  matched.path = source.path;
-  if (limit.rated() || limit.counted()) matched.key = key_of(limit, source);
+  matched.path = path;
+  matched.key = key;
   if (limit.rated()) limit.state->limiter->prefetch(matched.key);
   if (limit.counted()) limit.state->in_flight->prefetch(matched.key);
-  matched_.push_back(matched);
 }
 
 // What the limit alone says, with nothing stored.
@@ -247,14 +257,26 @@ void Judge::strike(const Matched& matched, KeySource source, ratelimit::Instant 
   if (set) out.ban_set = std::max(out.ban_set, set->length);
 }
 
-void Judge::refuse(const Matched& matched, KeySource source, Admission& out) const {
+void Judge::tell_key(const Matched& matched, const KeySource& source, std::string& out) {
+  const CompiledLimit& limit = *matched.limit;
+  const bool keyed = limit.rated() || limit.counted();
+  if (!keyed || told_limit_ != &limit || told_key_ != matched.key) {
+    told_text_.clear();
+    limit.key.append_text(source, states_.hasher, told_text_);
+    told_limit_ = keyed ? &limit : nullptr;
+    told_key_ = matched.key;
+  }
+  out = told_text_;
+}
+
+void Judge::refuse(const Matched& matched, KeySource source, Admission& out) {
   const CompiledLimit& limit = *matched.limit;
   source.path = matched.path;
   out.outcome = limit.source->block ? Outcome::blocked : Outcome::limited;
   out.action = &limit.action;
   out.limit = static_cast<int>(limit.index);
   out.limit_name = limit.source->name.value;
-  limit.key.append_text(source, states_.hasher, out.key);
+  tell_key(matched, source, out.key);
   out.decision.admitted = false;
   if (matched.verdict.admitted) return;  // a block, or too many in progress: nobody knows until when
   out.decision = matched.verdict;

@@ -39,6 +39,9 @@ class Judge {
   void begin(const KeySource& source);
   void add(std::size_t limit, const KeySource& source);
   void settle(const KeySource& source, ratelimit::Instant now, Admission& out);
+  // In place of begin and add where the key of each that matches is known.
+  void begin_known();
+  void add_known(std::size_t limit, ratelimit::Key key, std::string_view path);
 
   struct Matched {
     const CompiledLimit* limit = nullptr;
@@ -68,8 +71,9 @@ class Judge {
   ratelimit::Key refused_key(const Matched& matched, KeySource source) const;
   void strike(const Matched& matched, KeySource source, ratelimit::Instant now, Admission& out);
   void name(const CompiledLimit& limit, Admission& out) const;
-  void refuse(const Matched& matched, KeySource source, Admission& out) const;
+  void refuse(const Matched& matched, KeySource source, Admission& out);
   void show_always(Admission& out) const;
+  void tell_key(const Matched& matched, const KeySource& source, std::string& out);
 
   std::span<const CompiledLimit> limits_;
   const LimitSet& states_;
@@ -87,6 +91,10 @@ class Judge {
   std::vector<ratelimit::Key> keys_;        // by key slot, for this request
   std::vector<bool> has_key_;
   std::string text_;
+  // The last refused key as text: equal keys of one limit have equal texts.
+  const CompiledLimit* told_limit_ = nullptr;
+  ratelimit::Key told_key_;
+  std::string told_text_;
 };
 
 }  // namespace sekisho::policy

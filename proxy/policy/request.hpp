@@ -53,6 +53,8 @@ struct Request {
   unsigned version = 11;    // 10 or 11
   std::span<const Field> fields;
   config::IpAddress peer;  // a peer on a UNIX socket is 127.0.0.1
+  // Requests of the same number, of one engine, are equal in all of the above but the peer; 0: nobody knows.
+  std::uint64_t serial = 0;
 };
 
 }  // namespace sekisho::policy

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -174,18 +175,31 @@ class Gate {
   LimitStates& states() { return states_; }
   const config::Config& config() const { return *config_; }
   Request view() {
-    return {request_.method, request_.target, 11, fields_, *config::IpAddress::parse(request_.peer)};
+    return {request_.method,
+            request_.target,
+            11,
+            fields_,
+            *config::IpAddress::parse(request_.peer),
+            numbers_requests ? serial_of(request_) : 0};
   }
 
   ratelimit::Instant now = at({});
   Admission admission;
+  bool numbers_requests = true;  // equal ones alike, as the proxy's reader does
 
  private:
+  std::uint64_t serial_of(const TestRequest& request) {
+    std::string text = request.method + '\n' + request.target + '\n' + request.host;
+    for (const auto& [name, value] : request.headers) text += '\n' + name + '\n' + value;
+    return serials_.emplace(std::move(text), serials_.size() + 1).first->second;
+  }
+
   LimitStates states_;
   std::shared_ptr<const config::Config> config_;
   std::unique_ptr<Engine> engine_;
   TestRequest request_;
   std::vector<Field> fields_;
+  std::map<std::string, std::uint64_t> serials_;
 };
 
 }  // namespace sekisho::policy
