@@ -44,7 +44,8 @@ limits:
   const auto round = [&](int i) {
     const std::size_t at = static_cast<std::size_t>(i) % requests.size();
     // Some come again as equal ones, the others as if nobody knew.
-    const Request view{requests[at].method, requests[at].target, 11, fields[at], peer, at % 3 == 0 ? at + 1 : 0};
+    const Request view{requests[at].method,     requests[at].target, 11, fields[at], peer,
+                       at % 3 == 0 ? at + 1 : 0};
     gate.wait(milliseconds(7));
     gate.engine().admit(view, gate.now, {}, admission);
     gate.engine().finish(admission, 200, gate.now);
