@@ -19,17 +19,21 @@ std::optional<unsigned> decimal(std::string_view text, unsigned max) {
   return value <= max ? std::optional(value) : std::nullopt;
 }
 
+// Four numbers of one to three digits, none with a zero before others.
 std::optional<std::uint32_t> dotted_quad(std::string_view text) {
   std::uint32_t address = 0;
+  const char* at = text.data();
+  const char* const end = at + text.size();
   for (int part = 0; part < 4; ++part) {
-    const std::size_t dot = part < 3 ? text.find('.') : text.size();
-    if (dot == std::string_view::npos) return std::nullopt;
-    const auto value = decimal(text.substr(0, dot), 255);
-    if (!value) return std::nullopt;
-    address = address << 8 | *value;
-    text.remove_prefix(part < 3 ? dot + 1 : dot);
+    if (part > 0 && (at == end || *at++ != '.')) return std::nullopt;
+    const char* const first = at;
+    unsigned value = 0;
+    for (; at != end && at - first < 3 && *at >= '0' && *at <= '9'; ++at)
+      value = value * 10 + static_cast<unsigned>(*at - '0');
+    if (at == first || value > 255 || (at - first > 1 && *first == '0')) return std::nullopt;
+    address = address << 8 | value;
   }
-  return address;
+  return at == end ? std::optional(address) : std::nullopt;
 }
 
 std::optional<unsigned> hex_group(std::string_view text) {

@@ -126,7 +126,9 @@ std::size_t HeadScanner::step(const char* bytes, std::size_t at, std::size_t end
     case State::line_lf:
       return scan_lf(bytes[at], at, State::field_start);
     case State::field_start:
-      return scan_field_start(bytes, at, end);
+      do at = scan_field_start(bytes, at, end);
+      while (state_ == State::field_start && at < end && result_.status == ParseStatus::incomplete);
+      return at;
     case State::name:
       return scan_name(bytes, at, end);
     case State::end_lf:
@@ -191,6 +193,15 @@ std::size_t HeadScanner::scan_target(const char* bytes, std::size_t at, std::siz
 }
 
 std::size_t HeadScanner::scan_version(const char* bytes, std::size_t at, std::size_t end) {
+  // As nearly all requests have it.
+  constexpr std::string_view usual = "HTTP/1.1\r\n";
+  if (kind_ == Kind::request && at == mark_ && end - at >= usual.size() &&
+      std::string_view(bytes + at, usual.size()) == usual &&
+      std::string_view(bytes + start_, method_size_) != "PRI") {
+    version_ = 11;
+    state_ = State::field_start;
+    return at + usual.size();
+  }
   constexpr std::string_view pattern = "HTTP/0.0";
   for (std::size_t index = at - mark_; index < pattern.size(); ++index, ++at) {
     if (at == end) return at;

@@ -146,8 +146,9 @@ ClientAddress ClientAddress::compile(const config::ClientIp& config, config::Dia
 
 void ClientAddress::read_list(const Request& request, bool forwarded, Walk& walk) const {
   const std::string_view name = forwarded ? "forwarded" : "x-forwarded-for";
+  const FieldId id = forwarded ? FieldId::forwarded : FieldId::x_forwarded_for;
   for (auto field = request.fields.rbegin(); field != request.fields.rend(); ++field) {
-    if (!is_field(field->name, name)) continue;
+    if (!is_field(*field, id, name)) continue;
     std::string_view list = field->value;
     while (!list.empty()) {
       const std::string_view element = take_last_element(list, forwarded);

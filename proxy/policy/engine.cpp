@@ -127,7 +127,7 @@ bool Engine::Impl::is_probe(const Request& request, const RequestTarget& target,
   if (request.method != "GET" && request.method != "HEAD") return false;
   if (!peer_trusted && !neighbours_.contains(request.peer)) return false;
   for (const Field& field : request.fields) {
-    if (is_field(field.name, "x-forwarded-for")) return false;
+    if (is_field(field, FieldId::x_forwarded_for, "x-forwarded-for")) return false;
   }
   return true;
 }

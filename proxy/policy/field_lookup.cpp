@@ -5,13 +5,6 @@
 #include "proxy/policy/ascii.hpp"
 
 namespace sekisho::policy {
-bool is_field(std::string_view name, std::string_view lower) {
-  if (name.size() != lower.size()) return false;
-  for (std::size_t i = 0; i < name.size(); ++i) {
-    if (policy::lower(name[i]) != lower[i]) return false;
-  }
-  return true;
-}
 
 bool is_variable(std::string_view name, std::string_view lower) {
   const auto letter = [](char c) { return c == '_' ? '-' : policy::lower(c); };

@@ -145,7 +145,7 @@ HostGuard::Known HostGuard::know(std::string_view authority) const {
 HostJudgement HostGuard::judge(const Request& request, const RequestTarget& target) const {
   const Field* host = nullptr;
   for (const Field& field : request.fields) {
-    if (!is_field(field.name, "host")) continue;
+    if (!is_field(field, FieldId::host, "host")) continue;
     if (host != nullptr) return {HostVerdict::bad_request, {}, {}, "the Host field is repeated"};
     host = &field;
   }
