@@ -36,6 +36,7 @@ void ClientConnection::answer(LocalAnswer local, const policy::Admission* admiss
   exchange.body_bytes_out = written.text.size() - written.head + given.size();
   // A pipelined request stands in the buffer already: its answer goes out with this one.
   const bool hold = !over_ && !link_.in.empty() && link_.out.size() < most_held_back;
+  if (over_) link_.stream->end_follows();
   const boost::asio::const_buffer parts[] = {boost::asio::buffer(written.text), boost::asio::buffer(given)};
   link_.send(std::span(parts).first(given.empty() ? 1 : 2), now(), hold);
 }

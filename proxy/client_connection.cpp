@@ -111,11 +111,12 @@ Task<void> ClientConnection::serve() {
   link_.close();
 }
 
-// A client that asked for the end sends nothing more (RFC 9112, 9.6), so a close cannot turn into a reset
-// that takes the answer along. By TLS the end is a message of its own.
+// A client that asked for the end sends nothing more (RFC 9112, 9.6), so a close need not wait for its end.
+// One that did turns a close into a reset, which takes along even what waits here to go with the end
+// (Stream::end_follows): so it is asked once more. By TLS the end is a message of its own.
 bool ClientConnection::may_close_at_once() const {
   return last_asked_ && link_.in.empty() && link_.out.empty() && listener_->tls == nullptr &&
-         !link_.stream->maybe_readable();
+         link_.stream->quiet();
 }
 
 // Whether bytes of a request are there. Empty lines before it are not (RFC 9112, 2.2): some clients end a

@@ -19,11 +19,11 @@ namespace {
 ssize_t receive_bytes(int descriptor, void* space, std::size_t size, int flags) {
   return ::syscall(SYS_recvfrom, descriptor, space, size, flags, nullptr, nullptr);
 }
-ssize_t send_bytes(int descriptor, const void* bytes, std::size_t size) {
-  return ::syscall(SYS_sendto, descriptor, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT, nullptr, 0);
+ssize_t send_bytes(int descriptor, const void* bytes, std::size_t size, int flags) {
+  return ::syscall(SYS_sendto, descriptor, bytes, size, flags, nullptr, 0);
 }
-ssize_t send_message(int descriptor, const msghdr& message) {
-  return ::syscall(SYS_sendmsg, descriptor, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+ssize_t send_message(int descriptor, const msghdr& message, int flags) {
+  return ::syscall(SYS_sendmsg, descriptor, &message, flags);
 }
 
 boost::system::error_code last_error() {
@@ -123,12 +123,12 @@ LoopSocket::Sent LoopSocket::send(std::span<const asio::const_buffer> buffers) {
   for (;;) {
     ssize_t sent;
     if (count == 1) {
-      sent = send_bytes(descriptor_, vectors[0].iov_base, vectors[0].iov_len);
+      sent = send_bytes(descriptor_, vectors[0].iov_base, vectors[0].iov_len, send_flags_);
     } else {
       msghdr message{};
       message.msg_iov = vectors;
       message.msg_iovlen = count;
-      sent = send_message(descriptor_, message);
+      sent = send_message(descriptor_, message, send_flags_);
     }
     if (sent >= 0) {
       outcome.bytes = static_cast<std::size_t>(sent);

@@ -125,6 +125,7 @@ std::optional<ForwardEnd> Forward::take_response_head(Gather& gather) {
     const bool empty =
         head.framing == Framing::none || (head.framing == Framing::length && head.content_length == 0);
     if (empty) {
+      if (client_.over_) client_.link_.stream->end_follows();
       client_.link_.send(gather.view(), client_.now());
       gather.count = 0;
       response_state_ = ResponseState::done;
@@ -195,6 +196,7 @@ std::optional<ForwardEnd> Forward::take_response_body(Gather& gather) {
     }
     gather.add(response_end());
   }
+  if (done && client_.over_) client_.link_.stream->end_follows();
   if (gather.count > 0) client_.link_.send(gather.view(), client_.now());
   gather.count = 0;
   exchange_.body_bytes_out += size;

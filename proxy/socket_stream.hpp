@@ -25,6 +25,7 @@ class SocketStream final : public Stream, private LoopSocket {
   bool maybe_readable() const override { return readable(); }
   bool quiet() override { return nothing_came(); }
   bool hung_up() const override { return !LoopSocket::is_open() || ended(); }
+  void end_follows() override { hold_for_end(); }
   void shutdown_send() override { shutdown_socket(); }
   void reset_at_close() override { linger_none(); }
   void close() override;
