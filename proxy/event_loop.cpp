@@ -45,6 +45,7 @@ boost::system::error_code EventLoop::watch(int descriptor, EventSource& source) 
 
 void EventLoop::forget(EventSource& source) {
   source.unlink();
+  cancel_watch(source);
   source.postponed_ = 0;
   for (std::size_t i = at_; i < count_; ++i) {
     if (events_[i].data.ptr == &source) events_[i].data.ptr = nullptr;
@@ -85,8 +86,7 @@ std::size_t EventLoop::poll() {
 }
 
 std::size_t EventLoop::turn(bool may_wait) {
-  const int count =
-      ::epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), may_wait ? patience() : 0);
+  const int count = fetch(may_wait);
   touch();
   at_ = 0;
   count_ = count > 0 ? static_cast<std::size_t>(count) : 0;
@@ -96,6 +96,59 @@ std::size_t EventLoop::turn(bool may_wait) {
   done += turn_deferred();
   done += read_mail();
   return done + take_postponed();
+}
+
+int EventLoop::look(int patience) {
+  return ::epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), patience);
+}
+
+// Where there is nothing else to do, those not watched yet are, before the loop sleeps.
+int EventLoop::fetch(bool may_wait) {
+  if (unwatched_count_ > 0) {
+    const int count = look(0);
+    if (count > 0 || !deferred_.empty() || !postponed_.empty()) {
+      watch_due();
+      return count;
+    }
+    watch_oldest(unwatched_.size());
+  }
+  return look(may_wait ? patience() : 0);
+}
+
+void EventLoop::watch_soon(EventSource& source) {
+  if (unwatched_count_++ == 0) {
+    unwatched_.clear();
+    unwatched_before_ = 0;
+    parted_ = now_;
+  }
+  unwatched_.push_back(&source);
+  source.unwatched_place_ = static_cast<std::uint32_t>(unwatched_.size());
+}
+
+void EventLoop::cancel_watch(EventSource& source) {
+  if (source.unwatched_place_ == 0) return;
+  unwatched_[std::exchange(source.unwatched_place_, 0) - 1] = nullptr;
+  --unwatched_count_;
+}
+
+void EventLoop::watch_due() {
+  if (now_ - parted_ < unwatched_time) return;
+  parted_ = now_;
+  watch_oldest(unwatched_before_);
+  unwatched_before_ = unwatched_.size();
+}
+
+void EventLoop::watch_oldest(std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    EventSource* source = unwatched_[i];
+    if (source == nullptr) continue;
+    cancel_watch(*source);
+    source->on_watch_due();
+  }
+  unwatched_.erase(unwatched_.begin(), unwatched_.begin() + static_cast<std::ptrdiff_t>(count));
+  for (std::size_t i = 0; i < unwatched_.size(); ++i) {
+    if (unwatched_[i] != nullptr) unwatched_[i]->unwatched_place_ = static_cast<std::uint32_t>(i + 1);
+  }
 }
 
 // How long to wait, in the milliseconds of epoll_wait, rounded up: nobody is rung early.

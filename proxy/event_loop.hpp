@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "ratelimit/instant.hpp"
 
@@ -31,6 +32,8 @@ class EventSource
   virtual void on_events(std::uint32_t events) = 0;
   // The turn that defer() asked for.
   virtual void on_turn() {}
+  // What watch_soon() asked for: to watch the descriptor now.
+  virtual void on_watch_due() {}
   virtual ~EventSource() = default;
 
   // What it is told then waits behind everybody else's news: a few of those who wait get their turn between
@@ -41,7 +44,8 @@ class EventSource
  private:
   friend class EventLoop;
   bool low_priority_ = false;
-  std::uint32_t postponed_ = 0;  // events not told yet
+  std::uint32_t postponed_ = 0;        // events not told yet
+  std::uint32_t unwatched_place_ = 0;  // one more than its place among those to be watched; 0: none of them
 };
 
 // Something to be done at a time; whoever is destroyed is not rung.
@@ -59,10 +63,10 @@ class LoopTimer
   Instant at_{};
 };
 
-// epoll, edge-triggered, each descriptor registered once for everything: no system call but epoll_wait is
-// made for readiness, and a hang-up is told with the bytes before it (EPOLLRDHUP), so that a short read need
-// not be followed by another one to know that it was all. Asio's reactor knows of no hang-up and therefore
-// reads twice; docs/decisions/0007. All of it on one thread, but for post() and stop().
+// epoll, edge-triggered, each descriptor registered at most once, for everything: no system call but
+// epoll_wait is made for readiness, and a hang-up is told with the bytes before it (EPOLLRDHUP), so that a
+// short read need not be followed by another one to know that it was all. Asio's reactor knows of no hang-up
+// and therefore reads twice; docs/decisions/0007. All of it on one thread, but for post() and stop().
 class EventLoop {
  public:
   EventLoop();
@@ -72,6 +76,12 @@ class EventLoop {
 
   // Tells `source` of every edge from here on, those that stand included.
   boost::system::error_code watch(int descriptor, EventSource& source);
+  // on_watch_due() before the loop sleeps next, and within two milliseconds: a connection that is over by
+  // then was never watched, which is a twentieth of what one with a single request costs. Not twice at a
+  // time.
+  void watch_soon(EventSource& source);
+  // No on_watch_due() is due any more.
+  void cancel_watch(EventSource& source);
   // Before the descriptor is closed or given away: what was fetched for the source is not told any more.
   void forget(EventSource& source);
   // The same where the descriptor lives on.
@@ -107,12 +117,17 @@ class EventLoop {
 
  private:
   static constexpr std::size_t most_events = 256;
+  static constexpr Duration unwatched_time = std::chrono::milliseconds(1);
   static constexpr std::size_t events_a_clock = 32;
   static constexpr std::size_t postponed_a_turn = 16;
   using Line = boost::intrusive::list<EventSource, boost::intrusive::constant_time_size<false>>;
   using Timers = boost::intrusive::multiset<LoopTimer, boost::intrusive::constant_time_size<false>>;
 
   std::size_t turn(bool may_wait);
+  int fetch(bool may_wait);
+  int look(int patience);
+  void watch_due();
+  void watch_oldest(std::size_t count);
   int patience() const;
   void wake();
   std::size_t take_events();
@@ -129,6 +144,10 @@ class EventLoop {
   Instant now_{};
   Timers timers_;
   Line deferred_, postponed_;
+  std::vector<EventSource*> unwatched_;  // the oldest first; null where it is forgotten
+  std::size_t unwatched_count_ = 0;      // without those
+  std::size_t unwatched_before_ = 0;     // how many of unwatched_ are older than parted_
+  Instant parted_{};
   std::array<epoll_event, most_events> events_;
   std::size_t at_ = 0, count_ = 0;  // of events_: the next one, and how many there are
   asio::io_context mailbox_{1};     // last: what nobody took is destroyed while the rest stands

@@ -42,8 +42,31 @@ boost::system::error_code LoopSocket::adopt(int family, int descriptor) {
     return error;
   }
   descriptor_ = descriptor;
-  family_ = family;
+  family_ = static_cast<std::uint16_t>(family);
+  watched_ = true;
   return {};
+}
+
+void LoopSocket::adopt_unwatched(int family, int descriptor) {
+  descriptor_ = descriptor;
+  family_ = static_cast<std::uint16_t>(family);
+  readable_ = true;
+  loop_->watch_soon(*this);
+}
+
+void LoopSocket::on_watch_due() {
+  watched_ = true;
+  if (!loop_->watch(descriptor_, *this)) return;
+  ::shutdown(descriptor_, SHUT_RDWR);
+  readable_ = writable_ = ended_ = true;
+  look_again();
+}
+
+// Nothing more can be done until an edge comes.
+void LoopSocket::blocked() {
+  if (watched_) return;
+  loop_->cancel_watch(*this);
+  on_watch_due();
 }
 
 boost::system::error_code LoopSocket::connect(const StreamEndpoint& endpoint) {
@@ -103,6 +126,7 @@ LoopSocket::Received LoopSocket::receive(std::span<char> space) {
       continue;
     } else if (would_block(errno)) {
       readable_ = false;
+      blocked();
     } else {
       received.error = last_error();
     }
@@ -119,25 +143,28 @@ LoopSocket::Sent LoopSocket::send(std::span<const asio::const_buffer> buffers) {
     vectors[i] = {const_cast<void*>(buffers[i].data()), buffers[i].size()};
     offered += buffers[i].size();
   }
+  const int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (end_follows_ ? MSG_MORE : 0);
   Sent outcome;
   for (;;) {
     ssize_t sent;
     if (count == 1) {
-      sent = send_bytes(descriptor_, vectors[0].iov_base, vectors[0].iov_len, send_flags_);
+      sent = send_bytes(descriptor_, vectors[0].iov_base, vectors[0].iov_len, flags);
     } else {
       msghdr message{};
       message.msg_iov = vectors;
       message.msg_iovlen = count;
-      sent = send_message(descriptor_, message, send_flags_);
+      sent = send_message(descriptor_, message, flags);
     }
     if (sent >= 0) {
       outcome.bytes = static_cast<std::size_t>(sent);
       writable_ = outcome.bytes == offered;
+      if (!writable_) blocked();
       return outcome;
     }
     if (errno == EINTR) continue;
     if (would_block(errno)) {
       writable_ = false;
+      blocked();
     } else {
       outcome.error = last_error();
     }
@@ -171,7 +198,11 @@ void LoopSocket::close_socket() {
 
 int LoopSocket::release() {
   if (descriptor_ < 0) return -1;
-  loop_->unwatch(descriptor_, *this);
+  if (watched_) {
+    loop_->unwatch(descriptor_, *this);
+  } else {
+    loop_->forget(*this);
+  }
   return std::exchange(descriptor_, -1);
 }
 

@@ -1,8 +1,6 @@
 // A non-blocking socket that an event loop watches, and what is known of it without asking.
 #pragma once
 
-#include <sys/socket.h>
-
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <cstddef>
@@ -36,6 +34,10 @@ class LoopSocket : public EventSource {
 
   // Takes over a connected, non-blocking descriptor. Where it cannot be watched the socket stays closed.
   boost::system::error_code adopt(int family, int descriptor);
+  // The same, watched once nothing more can be done without, or soon (EventLoop::watch_soon): the descriptor
+  // was just accepted, and what comes first has come, as a rule. Where it cannot be watched then, it ends
+  // like a connection that the peer has left.
+  void adopt_unwatched(int family, int descriptor);
   // Small writes undelayed. No error: on its way, or there; connect_outcome() says which.
   boost::system::error_code connect(const StreamEndpoint& endpoint);
   // Once on_ready() has come while a connect was under way: how it ended. Not set: not yet.
@@ -65,9 +67,9 @@ class LoopSocket : public EventSource {
   // Gathers the buffers into one send; no signal where the peer is gone.
   Sent send(std::span<const asio::const_buffer> buffers);
   void note_full() { writable_ = false; }
-  // The FIN goes with the last bytes from here on. By itself it would be a segment that the peer is woken for
-  // and acknowledges, a seventh of what a request on a connection of its own costs.
-  void hold_for_end() { send_flags_ |= MSG_MORE; }
+  // The FIN goes with the last bytes from here on. By itself it would be one more segment, which the peer is
+  // woken for and acknowledges.
+  void hold_for_end() { end_follows_ = true; }
 
   // Whether nothing at all has come that was not read. One system call.
   bool nothing_came();
@@ -81,15 +83,19 @@ class LoopSocket : public EventSource {
  private:
   void on_events(std::uint32_t events) final;
   void on_turn() final { on_ready(); }
+  void on_watch_due() final;
+  void blocked();
 
-  EventLoop* loop_;
+  // In this order, and as bits, because there is one of it for each idle connection.
   int descriptor_ = -1;
-  int family_ = 0;
-  int send_flags_ = MSG_NOSIGNAL | MSG_DONTWAIT;
-  bool readable_ = false;
-  bool writable_ = true;
-  bool ended_ = false;
-  bool connecting_ = false;
+  EventLoop* loop_;
+  std::uint16_t family_ = 0;
+  bool watched_ : 1 = false;
+  bool readable_ : 1 = false;
+  bool writable_ : 1 = true;
+  bool ended_ : 1 = false;
+  bool connecting_ : 1 = false;
+  bool end_follows_ : 1 = false;
 };
 
 }  // namespace sekisho::proxy

@@ -37,6 +37,12 @@ Stream::Ptr SocketStream::adopt(EventLoop& loop, int family, int descriptor) {
   return stream;
 }
 
+Stream::Ptr SocketStream::adopt_accepted(EventLoop& loop, int family, int descriptor) {
+  boost::intrusive_ptr<SocketStream> stream(new SocketStream(loop));
+  stream->adopt_unwatched(family, descriptor);
+  return stream;
+}
+
 void SocketStream::start_connect(const StreamEndpoint& endpoint) {
   connect_begins();
   if (const auto error = connect(endpoint)) {

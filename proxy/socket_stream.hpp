@@ -13,6 +13,9 @@ class SocketStream final : public Stream, private LoopSocket {
   // watch it.
   static Ptr adopt(EventLoop& loop, int family, int descriptor);
 
+  // The same for one that was just accepted: read before it is watched.
+  static Ptr adopt_accepted(EventLoop& loop, int family, int descriptor);
+
   void set_low_priority(bool low) override { EventSource::set_low_priority(low); }
   void start_connect(const StreamEndpoint& endpoint) override;
   ReadOutcome try_read(std::span<char> space) override;

@@ -88,8 +88,8 @@ class Stream {
   // no room behind that is not here.
   virtual bool hung_up() const = 0;
 
-  // What is written from here on is the last, and shutdown_send or close comes as soon as it is taken: both may
-  // go out as one segment.
+  // What is written from here on is the last, and shutdown_send or close comes as soon as it is taken: both
+  // may go out as one segment.
   virtual void end_follows() {}
   virtual void shutdown_send() = 0;
   // The next close is a reset, so that what was sent cannot pass for complete.

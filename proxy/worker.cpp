@@ -178,13 +178,7 @@ void Worker::adopt_client(const AcceptedConnection& accepted) {
 }
 
 void Worker::begin_client(const AcceptedConnection& accepted) {
-  Stream::Ptr stream = SocketStream::adopt(loop_, accepted.family, accepted.descriptor);
-  if (stream) {
-    begin_client(std::move(stream), accepted);
-  } else {  // the kernel has no memory to watch it with
-    counters.connections_refused.add();
-    client_ended();
-  }
+  begin_client(SocketStream::adopt_accepted(loop_, accepted.family, accepted.descriptor), accepted);
 }
 
 void Worker::begin_client(Stream::Ptr stream, const AcceptedConnection& accepted) {

@@ -127,6 +127,57 @@ TEST(EventLoop, DestroysWhatNobodyCameToDo) {
   EXPECT_EQ(held.use_count(), 1);
 }
 
+struct Unwatched final : EventSource {
+  explicit Unwatched(EventLoop& the_loop) : loop(the_loop) { loop.watch_soon(*this); }
+  ~Unwatched() override { loop.forget(*this); }
+  void on_events(std::uint32_t) override {}
+  void on_watch_due() override {
+    ++times;
+    if (then) then();
+  }
+  EventLoop& loop;
+  int times = 0;
+  std::function<void()> then;
+};
+
+TEST(EventLoop, WhoIsToBeWatchedSoonIsBeforeTheLoopSleeps) {
+  EventLoop loop;
+  Unwatched first(loop), forgotten(loop), last(loop);
+  loop.forget(forgotten);
+  last.then = [&] { loop.stop(); };
+  loop.run();
+  loop.poll();
+  EXPECT_EQ(first.times, 1);
+  EXPECT_EQ(forgotten.times, 0);
+  EXPECT_EQ(last.times, 1);
+}
+
+// Others come and go meanwhile, in the line before and behind it.
+TEST(EventLoop, WhoIsToBeWatchedSoonIsThoughTheLoopNeverSleeps) {
+  struct Busy final : EventSource {
+    explicit Busy(EventLoop& the_loop) : loop(the_loop) { loop.defer(*this); }
+    void on_events(std::uint32_t) override {}
+    void on_turn() override {
+      fleeting = std::make_unique<Unwatched>(loop);
+      loop.touch();
+      loop.defer(*this);
+    }
+    EventLoop& loop;
+    std::unique_ptr<Unwatched> fleeting;
+  };
+  EventLoop loop;
+  auto before = std::make_unique<Unwatched>(loop);
+  Unwatched stays(loop);
+  before = nullptr;
+  Busy busy(loop);
+  const Instant start = std::chrono::steady_clock::now();
+  stays.then = [&] { loop.stop(); };
+  loop.run();
+  EXPECT_EQ(stays.times, 1);
+  EXPECT_GE(std::chrono::steady_clock::now() - start, milliseconds(1)) << "it might have been done by itself";
+  EXPECT_EQ(busy.fleeting->times, 0);
+}
+
 // A source that always has more to do gets one turn in a round, and so do the others.
 TEST(EventLoop, WhoDefersHimselfKeepsNobodyWaiting) {
   struct Busy final : EventSource {

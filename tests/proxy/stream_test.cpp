@@ -1,10 +1,18 @@
 #include "proxy/socket_stream.hpp"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <string>
 
 namespace sekisho::proxy {
@@ -161,6 +169,168 @@ TEST(Stream, IsToldNothingOnceClosedInTheSameTurn) {
   second.near->try_write({&byte, 1});
   first.loop.poll();
   EXPECT_EQ(one.times + two.times, 1);
+}
+
+// Descriptors that this process's event loops watch, their bells among them.
+std::size_t watched() {
+  std::size_t count = 0;
+  for (const auto& each : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;  // the iterator's own
+    if (std::filesystem::read_symlink(each.path(), gone) != "anon_inode:[eventpoll]") continue;
+    std::ifstream info("/proc/self/fdinfo/" + each.path().filename().string());
+    for (std::string line; std::getline(info, line);) count += line.starts_with("tfd:");
+  }
+  return count;
+}
+
+struct Accepted {
+  Accepted() {
+    int ends[2];
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    near = SocketStream::adopt_accepted(loop, AF_UNIX, ends[0]);
+    reader.test = this;
+    near->set_listener(&reader);
+    far = ends[1];
+  }
+  ~Accepted() { ::close(far); }
+
+  struct Reader final : StreamListener {
+    void on_stream() override {
+      ++times;
+      const Stream::ReadOutcome outcome = test->near->try_read(space);
+      read = outcome.bytes;
+      watched_then = watched();
+      if (!outcome.eof) test->near->start_wait_readable();
+      if (leaves) test->near->close();
+    }
+    Accepted* test = nullptr;
+    std::array<char, 16> space{};
+    std::size_t read = 0, watched_then = 0;
+    int times = 0;
+    bool leaves = false;
+  } reader;
+  EventLoop loop;
+  const std::size_t watched_before = watched();
+  Stream::Ptr near;
+  int far = -1;
+};
+
+TEST(Stream, OneJustAcceptedIsReadBeforeItIsWatched) {
+  Accepted pair;
+  ASSERT_EQ(::send(pair.far, "abc", 3, 0), 3);
+  pair.near->start_wait_readable();
+  pair.loop.poll();
+  EXPECT_EQ(pair.reader.times, 1);
+  EXPECT_EQ(pair.reader.read, 3U);
+  EXPECT_EQ(pair.reader.watched_then, pair.watched_before);
+  EXPECT_EQ(watched(), pair.watched_before + 1) << "and then it is";
+  ASSERT_EQ(::send(pair.far, "d", 1, 0), 1);
+  pair.loop.poll();
+  EXPECT_EQ(pair.reader.times, 2);
+  EXPECT_EQ(pair.reader.read, 1U);
+  ::shutdown(pair.far, SHUT_WR);
+  pair.loop.poll();
+  EXPECT_EQ(pair.reader.times, 3);
+  EXPECT_TRUE(pair.near->hung_up());
+}
+
+TEST(Stream, OneJustAcceptedThatHasSentNothingIsWatchedAtOnce) {
+  Accepted pair;
+  pair.near->start_wait_readable();
+  pair.loop.poll();
+  EXPECT_EQ(pair.reader.times, 1) << "the look for what might be there";
+  EXPECT_EQ(pair.reader.watched_then, pair.watched_before + 1);
+}
+
+TEST(Stream, OneJustAcceptedThatHasItsAnswerAtOnceIsNeverWatched) {
+  Accepted pair;
+  pair.reader.leaves = true;
+  ASSERT_EQ(::send(pair.far, "a", 1, 0), 1);
+  pair.near->start_wait_readable();
+  pair.loop.poll();
+  EXPECT_EQ(pair.reader.times, 1);
+  EXPECT_EQ(watched(), pair.watched_before);
+}
+
+TEST(Stream, OneJustAcceptedThatIsFullIsToldOfRoom) {
+  Accepted pair;
+  const std::string block(1 << 20, 'x');
+  const asio::const_buffer buffer(block.data(), block.size());
+  while (pair.near->try_write({&buffer, 1}).bytes > 0) continue;
+  EXPECT_EQ(watched(), pair.watched_before + 1);
+  pair.near->start_wait_writable();
+  pair.loop.poll();
+  EXPECT_TRUE(pair.near->write_wait_pending());
+  std::string taken(block.size(), 0);
+  while (::recv(pair.far, taken.data(), taken.size(), MSG_DONTWAIT) > 0) continue;
+  pair.loop.poll();
+  EXPECT_FALSE(pair.near->write_wait_pending());
+}
+
+TEST(Stream, OneJustAcceptedThatCannotBeWatchedEnds) {
+  EventLoop loop;
+  const Stream::Ptr stream = SocketStream::adopt_accepted(loop, AF_UNIX, ::memfd_create("no socket", 0));
+  Told told;
+  stream->set_listener(&told);
+  loop.poll();
+  EXPECT_TRUE(stream->hung_up());
+  EXPECT_EQ(told.times, 1);
+}
+
+TEST(Stream, OneJustAcceptedCanBeHandedOn) {
+  Accepted pair;
+  const auto detached = pair.near->detach();
+  ASSERT_NE(detached, nullptr);
+  pair.loop.poll();
+  EXPECT_EQ(watched(), pair.watched_before);
+  pair.near = detached->attach(pair.loop);
+  EXPECT_EQ(watched(), pair.watched_before + 1);
+}
+
+// tcpi_segs_in, which the C library's tcp_info ends before.
+std::uint32_t segments_to(int descriptor) {
+  constexpr std::size_t place = 140;
+  std::array<char, 256> info{};
+  socklen_t size = info.size();
+  EXPECT_EQ(::getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, info.data(), &size), 0);
+  EXPECT_GE(size, place + sizeof(std::uint32_t));
+  std::uint32_t segments = 0;
+  std::memcpy(&segments, info.data() + place, sizeof segments);
+  return segments;
+}
+
+TEST(Stream, TheEndThatFollowsGoesWithTheLastBytes) {
+  const auto segments = [](bool end_follows) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* any = reinterpret_cast<sockaddr*>(&address);
+    const int listener = ::socket(AF_INET, SOCK_STREAM, 0), far = ::socket(AF_INET, SOCK_STREAM, 0);
+    EXPECT_EQ(::bind(listener, any, size), 0);
+    EXPECT_EQ(::listen(listener, 1), 0);
+    EXPECT_EQ(::getsockname(listener, any, &size), 0);
+    EXPECT_EQ(::connect(far, any, size), 0);
+    EventLoop loop;
+    const Stream::Ptr near =
+        SocketStream::adopt_accepted(loop, AF_INET, ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK));
+    const std::uint32_t before = segments_to(far);
+    if (end_follows) near->end_follows();
+    const asio::const_buffer parts[] = {asio::buffer("head ", 5), asio::buffer("body", 4)};
+    EXPECT_EQ(near->try_write(parts).bytes, 9U);
+    near->close();
+    std::string got(16, 0);
+    EXPECT_EQ(::recv(far, got.data(), got.size(), MSG_WAITALL), 9) << "the bytes, and the end";
+    const std::uint32_t came = segments_to(far) - before;
+    ::close(far);
+    ::close(listener);
+    return came;
+  };
+  EXPECT_EQ(segments(false), 2U);
+  // The kernel waits 200 ms: who sleeps longer between two lines sees two segments.
+  std::uint32_t least = 2;
+  for (int tries = 0; tries < 5; ++tries) least = std::min(least, segments(true));
+  EXPECT_EQ(least, 1U);
 }
 
 }  // namespace
