@@ -98,13 +98,28 @@ void clear_after(std::array<std::uint8_t, 16>& bytes, unsigned bits) {
   std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(whole) + 1, bytes.end(), std::uint8_t{0});
 }
 
+// A number of a dotted quad with how many digits it has in the last place.
+constexpr std::array<std::array<char, 4>, 256> make_octets() {
+  std::array<std::array<char, 4>, 256> octets{};
+  for (unsigned number = 0; number < 256; ++number) {
+    std::size_t size = 0;
+    if (number >= 100) octets[number][size++] = static_cast<char>('0' + number / 100);
+    if (number >= 10) octets[number][size++] = static_cast<char>('0' + number / 10 % 10);
+    octets[number][size++] = static_cast<char>('0' + number % 10);
+    octets[number][3] = static_cast<char>(size);
+  }
+  return octets;
+}
+
+constexpr auto octets = make_octets();
+
+// All four bytes of an octet's place are written, and what follows lies over what is too much.
 char* write_ipv4(const std::uint8_t* bytes, char* out) {
   for (int i = 0; i < 4; ++i) {
-    const unsigned number = bytes[i];
     if (i != 0) *out++ = '.';
-    if (number >= 100) *out++ = static_cast<char>('0' + number / 100);
-    if (number >= 10) *out++ = static_cast<char>('0' + number / 10 % 10);
-    *out++ = static_cast<char>('0' + number % 10);
+    const std::array<char, 4>& octet = octets[bytes[i]];
+    std::memcpy(out, octet.data(), octet.size());
+    out += octet.back();
   }
   return out;
 }

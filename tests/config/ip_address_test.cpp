@@ -93,6 +93,18 @@ TEST(IpAddress, AnyBytesComeBackThroughTheirText) {
   }
 }
 
+TEST(IpAddress, WritesEveryNumberAtEveryPlace) {
+  for (unsigned place = 0; place < 4; ++place) {
+    for (std::uint32_t number = 0; number < 256; ++number) {
+      std::string expected;
+      for (unsigned at = 0; at < 4; ++at)
+        expected += (at > 0 ? "." : "") + std::to_string(at == place ? number : 7);
+      const std::uint32_t others = 0x07070707U & ~(0xffU << (8 * (3 - place)));
+      ASSERT_EQ(IpAddress::v4(others | number << (8 * (3 - place))).to_string(), expected);
+    }
+  }
+}
+
 TEST(IpAddress, Truncates) {
   EXPECT_EQ(IpAddress::parse("203.0.113.77")->truncated(24, 64).to_string(), "203.0.113.0");
   EXPECT_EQ(IpAddress::parse("203.0.113.77")->truncated(32, 64).to_string(), "203.0.113.77");
