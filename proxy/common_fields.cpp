@@ -3,42 +3,39 @@
 #include <chrono>
 #include <cstring>
 
+#include "proxy/write_text.hpp"
+
 namespace sekisho::proxy {
 
 namespace {
-
-char* put_two_digits(char* at, unsigned number) {
-  *at++ = static_cast<char>('0' + number / 10 % 10);
-  *at++ = static_cast<char>('0' + number % 10);
-  return at;
-}
 
 char* put_name(char* at, const char* names, unsigned index) {
   std::memcpy(at, names + std::size_t{3} * index, 3);
   return at + 3;
 }
 
-void append_parameter(HeadBuffer& out, std::string_view name, std::uint64_t value) {
+char* put_parameter(char* at, std::uint64_t value) {
   // The largest integer of structured fields (RFC 9651, 3.3.1).
   constexpr std::uint64_t max = 999'999'999'999'999;
-  out.append(name);
-  out.append_number(value < max ? value : max);
+  return write_decimal(at, value < max ? value : max);
 }
 
 }  // namespace
 
 void append_status_line(HeadBuffer& out, unsigned status, std::string_view reason) {
-  out.append("HTTP/1.1 ");
-  out.append_number(status);
-  out.append(' ');
+  out.append_bounded<decimal_size + 10>([status](char* at) {
+    return write_literal(write_decimal(write_literal(at, "HTTP/1.1 "), status), " ");
+  });
   out.append(reason);
   out.append("\r\n");
 }
 
 namespace {
 
-// IMF-fixdate (RFC 9110, 5.6.7).
-void write_date(std::int64_t seconds, char (&text)[29]) {
+constexpr std::size_t date_size = 37;
+
+// "Date: ", IMF-fixdate (RFC 9110, 5.6.7) and the line's end.
+void write_date(std::int64_t seconds, char (&text)[date_size]) {
   using namespace std::chrono;
   const sys_seconds time{std::chrono::seconds(seconds)};
   const sys_days day = floor<days>(time);
@@ -46,22 +43,22 @@ void write_date(std::int64_t seconds, char (&text)[29]) {
   const hh_mm_ss clock(time - day);
   const auto year = static_cast<unsigned>(static_cast<int>(date.year()));
 
-  char* at = put_name(text, "SunMonTueWedThuFriSat", weekday(day).c_encoding());
+  char* at = put_name(write_literal(text, "Date: "), "SunMonTueWedThuFriSat", weekday(day).c_encoding());
   *at++ = ',';
   *at++ = ' ';
-  at = put_two_digits(at, static_cast<unsigned>(date.day()));
+  at = write_two_digits(at, static_cast<unsigned>(date.day()));
   *at++ = ' ';
   at = put_name(at, "JanFebMarAprMayJunJulAugSepOctNovDec", static_cast<unsigned>(date.month()) - 1);
   *at++ = ' ';
-  at = put_two_digits(at, year / 100);
-  at = put_two_digits(at, year % 100);
+  at = write_two_digits(at, year / 100);
+  at = write_two_digits(at, year % 100);
   *at++ = ' ';
-  at = put_two_digits(at, static_cast<unsigned>(clock.hours().count()));
+  at = write_two_digits(at, static_cast<unsigned>(clock.hours().count()));
   *at++ = ':';
-  at = put_two_digits(at, static_cast<unsigned>(clock.minutes().count()));
+  at = write_two_digits(at, static_cast<unsigned>(clock.minutes().count()));
   *at++ = ':';
-  at = put_two_digits(at, static_cast<unsigned>(clock.seconds().count()));
-  std::memcpy(at, " GMT", 4);
+  at = write_two_digits(at, static_cast<unsigned>(clock.seconds().count()));
+  write_literal(at, " GMT\r\n");
 }
 
 }  // namespace
@@ -70,14 +67,14 @@ void write_date(std::int64_t seconds, char (&text)[29]) {
 void append_date(HeadBuffer& out, std::int64_t seconds) {
   struct Last {
     std::int64_t seconds = -1;
-    char text[29] = {};
+    char text[date_size] = {};
   };
   thread_local Last last;
   if (last.seconds != seconds) {
     write_date(seconds, last.text);
     last.seconds = seconds;
   }
-  out.append_field("Date", std::string_view(last.text, sizeof last.text));
+  out.append(std::string_view(last.text, sizeof last.text));
 }
 
 void append_ratelimit(HeadBuffer& out, const policy::Admission& admission) {
@@ -85,15 +82,18 @@ void append_ratelimit(HeadBuffer& out, const policy::Admission& admission) {
   const ratelimit::Decision& decision = admission.decision;
   out.append("RateLimit-Policy: \"");
   out.append(admission.policy_name);
-  append_parameter(out, "\";q=", admission.policy_quota);
-  append_parameter(out, ";w=", admission.policy_window);
-  out.append("\r\nRateLimit: \"");
+  out.append_bounded<64>([&admission](char* at) {
+    at = put_parameter(write_literal(at, "\";q="), admission.policy_quota);
+    at = put_parameter(write_literal(at, ";w="), admission.policy_window);
+    return write_literal(at, "\r\nRateLimit: \"");
+  });
   out.append(admission.policy_name);
-  append_parameter(out, "\";r=", decision.admitted ? decision.remaining : 0);
-  // Refused: when one more is admitted. Admitted: when the bucket is full again.
-  append_parameter(
-      out, ";t=", round_up_to_seconds(decision.admitted ? decision.reset_after : decision.retry_after));
-  out.append("\r\n");
+  out.append_bounded<64>([&decision](char* at) {
+    at = put_parameter(write_literal(at, "\";r="), decision.admitted ? decision.remaining : 0);
+    // Refused: when one more is admitted. Admitted: when the bucket is full again.
+    const auto wait = decision.admitted ? decision.reset_after : decision.retry_after;
+    return write_literal(put_parameter(write_literal(at, ";t="), round_up_to_seconds(wait)), "\r\n");
+  });
 }
 
 void append_connection(HeadBuffer& out, unsigned client_version, bool keep_alive, bool upgrade) {

@@ -10,6 +10,8 @@ namespace sekisho::proxy {
 
 // "HTTP/1.1 STATUS REASON\r\n".
 void append_status_line(HeadBuffer& out, unsigned status, std::string_view reason);
+// With the status's own reason phrase.
+void append_status_line(HeadBuffer& out, unsigned status);
 
 // Date in the form of RFC 9110, 5.6.7; `seconds` since the epoch.
 void append_date(HeadBuffer& out, std::int64_t seconds);

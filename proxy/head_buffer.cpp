@@ -1,14 +1,13 @@
 #include "proxy/head_buffer.hpp"
 
-#include <fmt/format.h>
-
 #include <charconv>
+
+#include "proxy/write_text.hpp"
 
 namespace sekisho::proxy {
 
 void HeadBuffer::append_number(std::uint64_t number) {
-  const fmt::format_int digits(number);
-  append(std::string_view(digits.data(), digits.size()));
+  append_bounded<decimal_size>([number](char* out) { return write_decimal(out, number); });
 }
 
 void HeadBuffer::append_hex(std::uint64_t number) {

@@ -26,6 +26,17 @@ class HeadBuffer {
   }
   void append_number(std::uint64_t number);
   void append_hex(std::uint64_t number);
+  // What `write` puts at the place it is given, at most `bound` bytes, whose end it returns. Room is asked
+  // for once, and only where `bound` does not fit is the text made elsewhere first, to see what it takes.
+  template <std::size_t bound, class Write>
+  void append_bounded(Write write) {
+    if (!overflowed_ && bytes_.size() - size_ >= bound) {
+      char* at = bytes_.data() + size_;
+      size_ += static_cast<std::size_t>(write(at) - at);
+    } else {
+      append_copied<bound>(write);
+    }
+  }
   // "Name: value\r\n"
   void append_field(std::string_view name, std::string_view value) {
     char* at = room_for(name.size() + value.size() + 4);
@@ -44,6 +55,11 @@ class HeadBuffer {
   std::size_t capacity() const { return bytes_.size(); }
 
  private:
+  template <std::size_t bound, class Write>
+  [[gnu::noinline]] void append_copied(Write write) {
+    char text[bound];
+    append(std::string_view(text, static_cast<std::size_t>(write(text) - text)));
+  }
   // Where that many bytes go, which are then written; null past the capacity.
   char* room_for(std::size_t bytes) {
     if (overflowed_ || bytes > bytes_.size() - size_) {

@@ -78,7 +78,7 @@ std::string_view content_type(const LocalAnswer& answer) {
 }  // namespace
 
 void write_local_answer(HeadBuffer& out, const LocalAnswer& answer, const policy::Admission* admission) {
-  append_status_line(out, answer.status, reason_phrase(answer.status));
+  append_status_line(out, answer.status);
   append_date(out, answer.date);
   out.append_field("Content-Type", content_type(answer));
   std::size_t length = answer.body.size();
