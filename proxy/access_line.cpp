@@ -1,10 +1,12 @@
 #include "proxy/access_line.hpp"
 
 #include <charconv>
+#include <chrono>
 #include <cstring>
 #include <ctime>
 
 #include "proxy/json_text.hpp"
+#include "proxy/write_text.hpp"
 
 namespace sekisho::proxy {
 namespace {
@@ -15,7 +17,7 @@ class SpanSink {
   explicit SpanSink(std::span<char> space) : at_(space.data()), end_(space.data() + space.size()) {}
 
   void append(const char* text, std::size_t size) {
-    if (static_cast<std::size_t>(end_ - at_) < size) {
+    if (left() < size) {
       end_ = at_;
       overflowed_ = true;
       return;
@@ -24,71 +26,112 @@ class SpanSink {
     at_ += size;
   }
   void append(std::string_view text) { append(text.data(), text.size()); }
-  void number(std::uint64_t number) {
-    char digits[20];
-    append(digits,
-           static_cast<std::size_t>(std::to_chars(digits, digits + sizeof digits, number).ptr - digits));
-  }
-  // Milliseconds with three decimals.
-  void milliseconds(std::int64_t us) {
-    const auto magnitude = static_cast<std::uint64_t>(us < 0 ? 0 : us);
-    number(magnitude / 1000);
-    const auto rest = magnitude % 1000;
-    const char fraction[] = {'.', static_cast<char>('0' + rest / 100),
-                             static_cast<char>('0' + rest / 10 % 10), static_cast<char>('0' + rest % 10)};
-    append(fraction, sizeof fraction);
-  }
+  // Where up to that many bytes may be written unchecked, whose end written() takes; null where they might
+  // not fit.
+  char* room_for(std::size_t bound) const { return left() >= bound ? at_ : nullptr; }
+  void written(char* end) { at_ = end; }
   bool overflowed() const { return overflowed_; }
   const char* end() const { return at_; }
 
  private:
+  std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }
+
   char* at_;
   char* end_;
   bool overflowed_ = false;
 };
 
-// Each function writes `,"name":value`.
-void text(SpanSink& out, std::string_view name, std::string_view value) {
+// Milliseconds with three decimals.
+constexpr std::size_t milliseconds_size = decimal_size + 4;
+char* put_milliseconds(char* at, std::int64_t us) {
+  const auto magnitude = static_cast<std::uint64_t>(us < 0 ? 0 : us);
+  at = write_decimal(at, magnitude / 1000);
+  const std::uint64_t rest = magnitude % 1000;
+  *at++ = '.';
+  *at++ = static_cast<char>('0' + rest / 100);
+  return write_two_digits(at, rest % 100);
+}
+
+char* put_milliseconds_or_null(char* at, std::int64_t us) {
+  return us < 0 ? write_literal(at, "null") : put_milliseconds(at, us);
+}
+
+constexpr std::size_t address_size = 46 + 2;
+char* put_address_or_null(char* at, const config::IpAddress* address) {
+  if (address == nullptr) return write_literal(at, "null");
+  *at++ = '"';
+  at += address->write(at);
+  *at++ = '"';
+  return at;
+}
+
+// Each piece of a line has two ways: with room for the most that it may take it is written unchecked; else,
+// at the end of a ring that is nearly full, each append is checked.
+template <std::size_t bound, class Write>
+[[gnu::noinline]] void append_checked(SpanSink& out, Write write) {
+  char text[bound];
+  out.append(text, static_cast<std::size_t>(write(text) - text));
+}
+
+// What `write` puts at the place it is given, at most `bound` bytes; it returns the end.
+template <std::size_t bound, class Write>
+void piece(SpanSink& out, Write write) {
+  if (char* at = out.room_for(bound)) {
+    out.written(write(at));
+  } else {
+    append_checked<bound>(out, write);
+  }
+}
+
+[[gnu::noinline]] void append_checked(SpanSink& out, std::string_view name, std::string_view value) {
   out.append(name);
+  if (value.empty()) return out.append("null");
   append_json_string(out, value);
 }
 
-void text_or_null(SpanSink& out, std::string_view name, std::string_view value) {
-  if (value.empty()) {
-    out.append(name);
-    out.append("null");
-  } else {
-    text(out, name, value);
-  }
+[[gnu::noinline]] char* put_escaped(char* at, std::string_view value) {
+  return write_json_escaped(at, value);
 }
 
-void address(SpanSink& out, std::string_view name, const config::IpAddress* value) {
-  char buffer[46];
-  text_or_null(out, name,
-               value == nullptr ? std::string_view{} : std::string_view(buffer, value->write(buffer)));
+// `,"name":value` of what anybody may have filled; null for nothing.
+template <std::size_t size>
+void text_or_null(SpanSink& out, const char (&name)[size], std::string_view value) {
+  char* at = out.room_for(size + json_escaped_bound(value.size()));
+  if (at == nullptr) return append_checked(out, std::string_view(name, size - 1), value);
+  at = write_literal(at, name);
+  if (value.empty()) return out.written(write_literal(at, "null"));
+  *at++ = '"';
+  at = put_escaped(at, value);
+  *at++ = '"';
+  out.written(at);
 }
 
-void milliseconds_or_null(SpanSink& out, std::string_view name, std::int64_t us) {
-  out.append(name);
-  if (us < 0) {
-    out.append("null");
-  } else {
-    out.milliseconds(us);
-  }
+// The same of a value that has nothing to escape (AccessRecord says which those are).
+template <std::size_t size>
+void plain_or_null(SpanSink& out, const char (&name)[size], std::string_view value) {
+  char* at = out.room_for(size + value.size() + 4);
+  if (at == nullptr) return append_checked(out, std::string_view(name, size - 1), value);
+  at = write_literal(at, name);
+  if (value.empty()) return out.written(write_literal(at, "null"));
+  *at++ = '"';
+  std::memcpy(at, value.data(), value.size());
+  at += value.size();
+  *at++ = '"';
+  out.written(at);
 }
 
 // "a,b" as a list; the names are [a-z0-9_-] by config.
-void names(SpanSink& out, std::string_view name, std::string_view list) {
-  out.append(name);
-  out.append("[");
+void names(SpanSink& out, std::string_view list) {
+  const char* separator = "\"";
   while (!list.empty()) {
     const std::size_t comma = list.find(',');
-    append_json_string(out, list.substr(0, comma));
+    out.append(separator);
+    out.append(list.substr(0, comma));
+    out.append("\"");
     if (comma == std::string_view::npos) break;
     list.remove_prefix(comma + 1);
-    out.append(",");
+    separator = ",\"";
   }
-  out.append("]");
 }
 
 bool same_name(std::string_view a, std::string_view b) {
@@ -159,33 +202,34 @@ AccessLogOptions::AccessLogOptions(const config::Log& log) : enabled(log.access 
 }
 
 std::string_view TimestampCache::format(std::int64_t wall_ms) {
-  std::int64_t second = wall_ms / 1000;
-  std::int64_t ms = wall_ms % 1000;
-  if (ms < 0) {
-    ms += 1000;
-    --second;
+  std::int64_t ms = wall_ms - second_ms_;
+  if (ms < 0 || ms >= 1000) {
+    begin_second(wall_ms);
+    ms = wall_ms - second_ms_;
   }
-  const auto put = [this](std::size_t at, int value) {
-    text_[at] = static_cast<char>('0' + value / 10 % 10);
-    text_[at + 1] = static_cast<char>('0' + value % 10);
-  };
-  if (second != second_) {
-    const auto seconds = static_cast<std::time_t>(second);
-    std::tm utc{};
-    ::gmtime_r(&seconds, &utc);
-    std::memcpy(text_.data(), "0000-00-00T00:00:00.000Z", text_.size());
-    put(0, (utc.tm_year + 1900) / 100);
-    put(2, (utc.tm_year + 1900) % 100);
-    put(5, utc.tm_mon + 1);
-    put(8, utc.tm_mday);
-    put(11, utc.tm_hour);
-    put(14, utc.tm_min);
-    put(17, utc.tm_sec);
-    second_ = second;
-  }
-  text_[20] = static_cast<char>('0' + ms / 100);
-  put(21, static_cast<int>(ms % 100));
+  const auto digits = static_cast<std::uint64_t>(ms);
+  text_[20] = static_cast<char>('0' + digits / 100);
+  write_two_digits(text_.data() + 21, digits % 100);
   return {text_.data(), text_.size()};
+}
+
+void TimestampCache::begin_second(std::int64_t wall_ms) {
+  const auto second = std::chrono::floor<std::chrono::seconds>(std::chrono::milliseconds(wall_ms)).count();
+  const auto put = [this](std::size_t at, int value) {
+    write_two_digits(text_.data() + at, static_cast<std::uint64_t>(value));
+  };
+  const auto seconds = static_cast<std::time_t>(second);
+  std::tm utc{};
+  ::gmtime_r(&seconds, &utc);
+  std::memcpy(text_.data(), "0000-00-00T00:00:00.000Z", text_.size());
+  put(0, (utc.tm_year + 1900) / 100);
+  put(2, (utc.tm_year + 1900) % 100);
+  put(5, utc.tm_mon + 1);
+  put(8, utc.tm_mday);
+  put(11, utc.tm_hour);
+  put(14, utc.tm_min);
+  put(17, utc.tm_sec);
+  second_ms_ = second * 1000;
 }
 
 std::size_t format_access_line(std::span<char> space, const AccessRecord& record,
@@ -202,37 +246,50 @@ std::size_t format_access_line(std::span<char> space, const AccessRecord& record
   const std::string_view query =
       mark == std::string_view::npos || !options.query ? std::string_view{} : record.target.substr(mark + 1);
 
-  out.append("{\"time\":\"");
-  out.append(timestamps.format(record.wall_ms));
-  out.append("\"");
-  address(out, ",\"client_ip\":", record.client);
-  address(out, ",\"peer_ip\":", record.peer);
-  text_or_null(out, ",\"method\":", head == nullptr ? std::string_view{} : head->method);
+  piece<128 + 2 * address_size>(out, [&](char* at) {
+    at = write_literal(at, "{\"time\":\"");
+    std::memcpy(at, timestamps.format(record.wall_ms).data(), TimestampCache::size);
+    at = write_literal(at + TimestampCache::size, "\",\"client_ip\":");
+    at = put_address_or_null(at, record.client);
+    at = write_literal(at, ",\"peer_ip\":");
+    return put_address_or_null(at, record.peer);
+  });
+  plain_or_null(out, ",\"method\":", head == nullptr ? std::string_view{} : head->method);
   text_or_null(out, ",\"host\":", record.host);
   text_or_null(out, ",\"path\":", path);
   text_or_null(out, ",\"query\":", query);
-  out.append(",\"status\":");
-  out.number(record.status);
-  text(out, ",\"outcome\":", policy::to_string(record.outcome));
-  text_or_null(out, ",\"limit\":", record.limit);
-  names(out, ",\"shadow\":", record.shadow);
-  text_or_null(out, ",\"key\":", record.key);
-  out.append(",\"bytes_in\":");
-  out.number(record.bytes_in);
-  out.append(",\"bytes_out\":");
-  out.number(record.bytes_out);
-  out.append(",\"duration_ms\":");
-  out.milliseconds(record.duration_us);
-  milliseconds_or_null(out, ",\"queue_ms\":", record.queue_us);
+  piece<64>(out, [&](char* at) {
+    at = write_literal(at, ",\"status\":");
+    return write_decimal(at, record.status);
+  });
+  plain_or_null(out, ",\"outcome\":", policy::to_string(record.outcome));
+  plain_or_null(out, ",\"limit\":", record.limit);
+  if (record.shadow.empty()) {
+    text_or_null(out, ",\"shadow\":[],\"key\":", record.key);
+  } else {
+    out.append(",\"shadow\":[");
+    names(out, record.shadow);
+    text_or_null(out, "],\"key\":", record.key);
+  }
+  piece<128 + 2 * decimal_size + 2 * milliseconds_size>(out, [&](char* at) {
+    at = write_decimal(write_literal(at, ",\"bytes_in\":"), record.bytes_in);
+    at = write_decimal(write_literal(at, ",\"bytes_out\":"), record.bytes_out);
+    at = put_milliseconds(write_literal(at, ",\"duration_ms\":"), record.duration_us);
+    return put_milliseconds_or_null(write_literal(at, ",\"queue_ms\":"), record.queue_us);
+  });
   text_or_null(out, ",\"upstream\":", record.upstream);
-  milliseconds_or_null(out, ",\"upstream_ms\":", record.upstream_us);
-  text_or_null(out, ",\"request_id\":", record.request_id);
+  piece<32 + milliseconds_size>(out, [&](char* at) {
+    return put_milliseconds_or_null(write_literal(at, ",\"upstream_ms\":"), record.upstream_us);
+  });
+  plain_or_null(out, ",\"request_id\":", record.request_id);
   text_or_null(out, ",\"trace_id\":", fields.trace_id);
   text_or_null(out, ",\"user_agent\":", fields.user_agent);
   text_or_null(out, ",\"referer\":", fields.referer);
-  out.append(head == nullptr       ? ",\"protocol\":null"
-             : head->version == 10 ? ",\"protocol\":\"HTTP/1.0\""
-                                   : ",\"protocol\":\"HTTP/1.1\"");
+  piece<64>(out, [&](char* at) {
+    return head == nullptr       ? write_literal(at, ",\"protocol\":null")
+           : head->version == 10 ? write_literal(at, ",\"protocol\":\"HTTP/1.0\"")
+                                 : write_literal(at, ",\"protocol\":\"HTTP/1.1\"");
+  });
   headers(out, head, options.headers);
   if (sample) {
     char share[32];

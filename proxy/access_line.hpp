@@ -26,12 +26,16 @@ struct AccessLogOptions {
 // The date and time up to the second, kept from line to line.
 class TimestampCache {
  public:
+  static constexpr std::size_t size = 24;
+
   // RFC 3339 in UTC with milliseconds: "2026-05-01T12:34:56.789Z". Valid until the next call.
   std::string_view format(std::int64_t wall_ms);
 
  private:
-  std::int64_t second_ = -1;
-  std::array<char, 24> text_{};
+  void begin_second(std::int64_t wall_ms);
+
+  std::int64_t second_ms_ = -1000;  // of the second that `text_` shows; none at first
+  std::array<char, size> text_{};
 };
 
 // Writes the line with its newline to the front of `out` and returns its length; 0 where it does not fit.

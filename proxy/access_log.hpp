@@ -14,7 +14,8 @@
 
 namespace sekisho::proxy {
 
-// What one line says; views need hold only during write().
+// What one line says; views need hold only during write(). The method (a token, says the parser), the names
+// of limits (the file's, [a-z0-9_-]) and the request's id (choose_request_id) have nothing to escape in JSON.
 struct AccessRecord {
   std::int64_t wall_ms = 0;                   // since the epoch, when the head was complete
   const config::IpAddress* client = nullptr;  // nullptr: unknown (a head that could not be read)

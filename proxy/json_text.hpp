@@ -1,11 +1,12 @@
 // JSON strings out of bytes that anybody may have sent.
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
+
+#include "proxy/plain_run.hpp"
 
 namespace sekisho::proxy {
 
@@ -40,32 +41,46 @@ void append_escape(Sink& out, std::uint32_t code) {
   out.append(escape, sizeof escape);
 }
 
-// Printable ASCII other than the quote and the backslash stands for itself.
-constexpr bool plain(char c) {
-  return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+// Appends what stands for the first character of `text`, which is not plain, and returns its size in `text`.
+template <class Sink>
+std::size_t append_escaped_front(Sink& out, std::string_view text) {
+  const char c = text.front();
+  if (c == '"' || c == '\\') {
+    const char escape[] = {'\\', c};
+    out.append(escape, 2);
+    return 1;
+  }
+  const auto byte = static_cast<std::uint8_t>(c);
+  std::uint32_t code = byte;
+  const std::size_t length = byte < 0x80 ? 0 : utf8_sequence(text, code);
+  if (length == 0) {
+    append_escape(out, byte);
+    return 1;
+  }
+  if (code < 0xa0 || code == 0x2028 || code == 0x2029) {
+    append_escape(out, code);
+  } else {
+    out.append(text.data(), length);
+  }
+  return length;
 }
 
-// Where the first byte of `text` from `i` on stands that does not, or its end. Eight at once: what flags a
-// byte may flag one above it, too, by a borrow, never one below, so the lowest flag is true.
-inline std::size_t skip_plain(std::string_view text, std::size_t i) {
-  if constexpr (std::endian::native == std::endian::little) {
-    constexpr std::uint64_t ones = 0x0101010101010101U;
-    const auto equal = [](std::uint64_t word, std::uint64_t byte) {
-      const std::uint64_t zero_there = word ^ (ones * byte);
-      return (zero_there - ones) & ~zero_there;
-    };
-    while (text.size() - i >= 8) {
-      std::uint64_t word;
-      std::memcpy(&word, text.data() + i, 8);
-      const std::uint64_t below = (word - ones * 0x20) & ~word;
-      const std::uint64_t flags =
-          (word | below | equal(word, 0x7f) | equal(word, '"') | equal(word, '\\')) & (ones * 0x80);
-      if (flags != 0) return i + static_cast<std::size_t>(std::countr_zero(flags)) / 8;
-      i += 8;
+struct EscapedFront {
+  char* end;          // of what was written
+  std::size_t taken;  // of the text
+};
+
+// The same, written to `out`. Apart, since nearly all text is plain.
+[[gnu::noinline]] inline EscapedFront write_escaped_front(char* out, std::string_view text) {
+  struct Unchecked {
+    void append(const char* bytes, std::size_t size) {
+      std::memcpy(at, bytes, size);
+      at += size;
     }
-  }
-  while (i < text.size() && plain(text[i])) ++i;
-  return i;
+    char* at;
+  } unchecked{out};
+  const std::size_t taken = append_escaped_front(unchecked, text);
+  return {unchecked.at, taken};
 }
 
 }  // namespace json_detail
@@ -75,33 +90,28 @@ inline std::size_t skip_plain(std::string_view text, std::size_t i) {
 // the end of a line. A byte that is no part of valid UTF-8 becomes \u00XX of its value.
 template <class Sink>
 void append_json_escaped(Sink& out, std::string_view text) {
-  std::size_t i = 0;
-  while (i < text.size()) {
-    const std::size_t start = i;
-    i = json_detail::skip_plain(text, i);
-    if (i > start) out.append(text.data() + start, i - start);
-    if (i == text.size()) return;
-    const char c = text[i];
-    if (c == '"' || c == '\\') {
-      const char escape[] = {'\\', c};
-      out.append(escape, 2);
-      ++i;
-      continue;
-    }
-    const auto byte = static_cast<std::uint8_t>(c);
-    std::uint32_t code = byte;
-    const std::size_t length = byte < 0x80 ? 0 : json_detail::utf8_sequence(text.substr(i), code);
-    if (length == 0) {
-      json_detail::append_escape(out, byte);
-      ++i;
-    } else {
-      if (code < 0xa0 || code == 0x2028 || code == 0x2029) {
-        json_detail::append_escape(out, code);
-      } else {
-        out.append(text.data() + i, length);
-      }
-      i += length;
-    }
+  while (!text.empty()) {
+    const std::size_t run = json_detail::plain_run(text);
+    if (run > 0) out.append(text.data(), run);
+    text.remove_prefix(run);
+    if (!text.empty()) text.remove_prefix(json_detail::append_escaped_front(out, text));
+  }
+}
+
+// The same, written to `out`, which has room for json_escaped_bound() bytes; returns the end.
+constexpr std::size_t json_escaped_bound(std::size_t size) {
+  return 6 * size + json_detail::copy_slack;
+}
+
+inline char* write_json_escaped(char* out, std::string_view text) {
+  for (;;) {
+    const std::size_t run = json_detail::copy_plain_run(out, text);
+    out += run;
+    if (run == text.size()) return out;
+    text.remove_prefix(run);
+    const json_detail::EscapedFront front = json_detail::write_escaped_front(out, text);
+    out = front.end;
+    text.remove_prefix(front.taken);
   }
 }
 

@@ -16,7 +16,7 @@ ALLOWED = {
     "ratelimit": ["ratelimit/", "sys/mman.h", "unistd.h", "emmintrin.h", "arm_neon.h"],
     "config": ["ratelimit/", "config/", "yaml-cpp/", "fmt/", "arpa/inet.h", "netinet/in.h", "sys/un.h", "unistd.h"],
     "proxy/policy": ["ratelimit/", "config/", "proxy/policy/", "re2/", "fmt/", "nlohmann/", "arpa/inet.h", "netinet/in.h"],
-    "proxy": ["ratelimit/", "config/", "proxy/", "boost/", "openssl/", "prometheus/", "spdlog/", "fmt/", "nlohmann/", "linux/filter.h", "malloc.h", "POSIX"],
+    "proxy": ["ratelimit/", "config/", "proxy/", "boost/", "openssl/", "prometheus/", "spdlog/", "fmt/", "nlohmann/", "emmintrin.h", "linux/filter.h", "malloc.h", "POSIX"],
     "main": ["ratelimit/", "config/", "proxy/", "main/", "CLI/", "fmt/", "nlohmann/", "spdlog/", "boost/", "POSIX"],
 }
 # What a folder may not have although the list above would let it.
