@@ -168,3 +168,9 @@ class Origin(Process):
             arguments = ["--port", str(self.address[1])]
         super().__init__([ORIGIN, *arguments], None, folder)
         self.wait_ready(lambda: accepts(self.address), "sekisho-origin")
+
+    def clients(self):
+        """How many connections stand at its TCP port: those that their client has closed already are not among them."""
+        place, established = f"0100007F:{self.address[1]:04X}", "01"
+        with open("/proc/net/tcp", encoding="ascii") as file:
+            return sum(line.split()[1] == place and line.split()[3] == established for line in file.readlines()[1:])
