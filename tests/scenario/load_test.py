@@ -159,10 +159,11 @@ class ProxyTest(LoadTest):
 
     def test_pipelined_refusals(self):
         sekisho = self.start("limits: [{name: none, match: {paths: [/no]}, block: true}]\n")
-        one = self.generate("--requests", "3200", "--pipeline", "16", "--connections", "4", "--path", "/no", "--host", "localhost",
+        # No more than the log's ring holds, should its writer get no turn meanwhile.
+        one = self.generate("--requests", "1600", "--pipeline", "16", "--connections", "4", "--path", "/no", "--host", "localhost",
                             target=sekisho.address)
-        self.assertEqual(one["statuses"], {"403": 3200})
-        self.assertEqual(len(self.log(sekisho, 3200)), 3200)
+        self.assertEqual(one["statuses"], {"403": 1600})
+        self.assertEqual(len(self.log(sekisho, 1600)), 1600)
 
     def test_an_ipv6_population(self):
         sekisho = self.start("")
