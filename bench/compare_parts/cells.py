@@ -100,14 +100,14 @@ def check(cell, proxy, statuses, errors):
         raise Failed(f"{cell.key}: {proxy.name}: every request should get {cell.status}: statuses {statuses}, errors {errors}")
 
 
-def in_turn(bench, population):
+def in_turn(bench, population, base="10.64.0.0"):
     """Options of sekisho-load: so many clients, one after the other, or as many as the scale has."""
-    return ["--clients", f"sequential:{bench.scale.clients(population)}", "--client-base", "10.64.0.0"] if population else []
+    return ["--clients", f"sequential:{bench.scale.clients(population)}", "--client-base", base] if population else []
 
 
-def spend(bench, proxy, population):
+def spend(bench, proxy, population, base="10.64.0.0"):
     """Each of the clients asks once, and has then spent its limit."""
-    bench.load(proxy.address, ["--connections", "64", "--pipeline", "8", "--path", "/bytes?n=0", *in_turn(bench, population), "--requests",
+    bench.load(proxy.address, ["--connections", "64", "--pipeline", "8", "--path", "/bytes?n=0", *in_turn(bench, population, base), "--requests",
                                str(bench.scale.clients(population)), "--duration", "300s"])
 
 
