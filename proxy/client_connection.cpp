@@ -85,7 +85,7 @@ bool ClientConnection::hung_up() const {
   return link_.gone() || link_.eof || link_.stream->hung_up();
 }
 
-Task<void> ClientConnection::serve() {
+ConnectionTask<void> ClientConnection::serve() {
   bool ready = true;
   if (listener_->tls != nullptr) ready = co_await handshake();
   while (ready) {
@@ -158,7 +158,7 @@ bool ClientConnection::take_head() {
 
 // One request's head into exchange_. False when there will be none; what was owed (a 400, a 408) is then sent
 // and counted.
-Task<bool> ClientConnection::read_head() {
+ConnectionTask<bool> ClientConnection::read_head() {
   const Instant idle_since = now();
   for (;;) {
     link_.book_read();

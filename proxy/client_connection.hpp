@@ -14,6 +14,7 @@
 #include "proxy/head_writer.hpp"
 #include "proxy/link.hpp"
 #include "proxy/listener.hpp"
+#include "proxy/slab_pool.hpp"
 #include "proxy/task.hpp"
 #include "proxy/wakeup.hpp"
 
@@ -23,7 +24,10 @@ class Worker;
 
 // One coroutine (serve) reads straight down; everything that may concern it rings its wakeup. Destroyed by
 // its worker when serve is over.
-class ClientConnection final : public StreamListener, public DeadlineNode, private EventSource {
+class ClientConnection final : public StreamListener,
+                               public DeadlineNode,
+                               private EventSource,
+                               public LastsAsConnection {
  public:
   // `stream` carries the connection that was accepted.
   ClientConnection(Worker& worker, Stream::Ptr stream, const AcceptedConnection& accepted);
@@ -49,10 +53,10 @@ class ClientConnection final : public StreamListener, public DeadlineNode, priva
   friend class Tunnel;
 
   // The steps, in order.
-  Task<void> serve();
+  ConnectionTask<void> serve();
   Task<bool> handshake();  // of TLS
   bool take_head();        // one that is there whole
-  Task<bool> read_head();
+  ConnectionTask<bool> read_head();
   void admit();  // route and admit
   bool refuse_at_once();
   Task<void> handle();  // forwards, or answers
@@ -107,7 +111,7 @@ class ClientConnection final : public StreamListener, public DeadlineNode, priva
   Instant tunnel_end_ = Instant::max();
   unsigned served_in_turn_ = 0;
   bool turned_ = false;
-  Task<void> root_;
+  ConnectionTask<void> root_;
 };
 
 }  // namespace sekisho::proxy

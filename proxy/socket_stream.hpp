@@ -2,11 +2,12 @@
 #pragma once
 
 #include "proxy/loop_socket.hpp"
+#include "proxy/slab_pool.hpp"
 #include "proxy/stream.hpp"
 
 namespace sekisho::proxy {
 
-class SocketStream final : public Stream, private LoopSocket {
+class SocketStream final : public Stream, private LoopSocket, public LastsAsConnection {
  public:
   static Ptr create(EventLoop& loop);
   // Takes over a connected, non-blocking descriptor; null, and the descriptor closed, where the loop cannot

@@ -1,4 +1,4 @@
-// The coroutine type of the data plane: lazy, one awaiter, symmetric transfer, frames from FramePool.
+// The coroutine type of the data plane: lazy, one awaiter, symmetric transfer, frames from SlabPool.
 #pragma once
 
 #include <coroutine>
@@ -7,21 +7,24 @@
 #include <optional>
 #include <utility>
 
-#include "proxy/frame_pool.hpp"
+#include "proxy/slab_pool.hpp"
 
 namespace sekisho::proxy {
 
-template <class T>
+template <class T, Lasting lasting>
 class Task;
 
 namespace detail {
 
+template <Lasting lasting>
 struct PromiseBase {
   std::coroutine_handle<> continuation = std::noop_coroutine();
   std::exception_ptr error;
 
-  static void* operator new(std::size_t size) { return FramePool::allocate(size); }
-  static void operator delete(void* frame, std::size_t size) noexcept { FramePool::release(frame, size); }
+  static void* operator new(std::size_t size) { return SlabPool::allocate(size, lasting); }
+  static void operator delete(void* frame, std::size_t size) noexcept {
+    SlabPool::release(frame, size, lasting);
+  }
 
   struct FinalAwaiter {
     bool await_ready() noexcept { return false; }
@@ -37,23 +40,23 @@ struct PromiseBase {
   void unhandled_exception() noexcept { error = std::current_exception(); }
 };
 
-template <class T>
-struct Promise : PromiseBase {
+template <class T, Lasting lasting>
+struct Promise : PromiseBase<lasting> {
   std::optional<T> value;
-  Task<T> get_return_object();
+  Task<T, lasting> get_return_object();
   void return_value(T result) { value.emplace(std::move(result)); }
   T take() {
-    if (error) std::rethrow_exception(error);
+    if (this->error) std::rethrow_exception(this->error);
     return std::move(*value);
   }
 };
 
-template <>
-struct Promise<void> : PromiseBase {
-  Task<void> get_return_object();
+template <Lasting lasting>
+struct Promise<void, lasting> : PromiseBase<lasting> {
+  Task<void, lasting> get_return_object();
   void return_void() noexcept {}
   void take() {
-    if (error) std::rethrow_exception(error);
+    if (this->error) std::rethrow_exception(this->error);
   }
 };
 
@@ -61,10 +64,10 @@ struct Promise<void> : PromiseBase {
 
 // Starts when awaited; its result or exception goes to the awaiter. Move-only; destroying it destroys the
 // coroutine, wherever it stands. Not thread-safe: it lives and dies on one worker.
-template <class T = void>
+template <class T = void, Lasting lasting = Lasting::request>
 class [[nodiscard]] Task {
  public:
-  using promise_type = detail::Promise<T>;
+  using promise_type = detail::Promise<T, lasting>;
 
   explicit Task(std::coroutine_handle<promise_type> handle) : handle_(handle) {}
   Task(Task&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
@@ -95,13 +98,18 @@ class [[nodiscard]] Task {
 };
 
 namespace detail {
-template <class T>
-Task<T> Promise<T>::get_return_object() {
-  return Task<T>(std::coroutine_handle<Promise<T>>::from_promise(*this));
+template <class T, Lasting lasting>
+Task<T, lasting> Promise<T, lasting>::get_return_object() {
+  return Task<T, lasting>(std::coroutine_handle<Promise>::from_promise(*this));
 }
-inline Task<void> Promise<void>::get_return_object() {
-  return Task<void>(std::coroutine_handle<Promise<void>>::from_promise(*this));
+template <Lasting lasting>
+Task<void, lasting> Promise<void, lasting>::get_return_object() {
+  return Task<void, lasting>(std::coroutine_handle<Promise>::from_promise(*this));
 }
 }  // namespace detail
+
+// One that an idle connection stands in.
+template <class T = void>
+using ConnectionTask = Task<T, Lasting::connection>;
 
 }  // namespace sekisho::proxy

@@ -5,12 +5,13 @@
 #include <memory>
 
 #include "proxy/link.hpp"
+#include "proxy/slab_pool.hpp"
 #include "proxy/upstream_server.hpp"
 
 namespace sekisho::proxy {
 
 // Holds one of the server's max_connections permits while it lives.
-class UpstreamConnection : public Link {
+class UpstreamConnection final : public Link, public LastsAsConnection {
  public:
   UpstreamConnection(BufferPool& pool, std::shared_ptr<UpstreamServer> the_server)
       : Link(pool), server(std::move(the_server)), addresses(server->addresses()) {}

@@ -48,7 +48,7 @@ class UpstreamPool {
 
  private:
   // Watches an idle connection for the server's FIN; what is no news (a session's ticket) leaves it.
-  struct Idle final : StreamListener {
+  struct Idle final : StreamListener, LastsAsConnection {
     Idle(UpstreamPool& p, std::unique_ptr<UpstreamConnection> c) : pool(p), connection(std::move(c)) {}
     void on_stream() override { pool.look_at(*this); }
     UpstreamPool& pool;

@@ -67,7 +67,7 @@ void Worker::tick() {
   wheel.turn(now());
   for (const auto& pool : pools_) pool->expire(now());
   buffers.trim();
-  FramePool::trim();
+  SlabPool::trim();
   pipes.trim();
   trim_exchanges();
   log.flush();

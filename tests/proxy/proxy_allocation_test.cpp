@@ -2,9 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <vector>
 
-#include "proxy/frame_pool.hpp"
+#include "proxy/slab_pool.hpp"
 #include "tests/support/allocation_counter.hpp"
 #include "tests/support/in_process.hpp"
 
@@ -38,6 +37,11 @@ constexpr std::string_view refused =
 constexpr std::string_view response_with_trailers =
     "HTTP/1.1 200 OK\r\nTrailer: Server-Timing\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n"
     "Server-Timing: db;dur=53\r\nSet-Cookie: a=b\r\n\r\n";
+
+// Blocks from the heap, and slabs from the system.
+std::uint64_t taken() {
+  return allocations.load() + proxy::SlabPool::slabs().taken;
+}
 
 // Sends `request` and reads one response that ends with `end`; its status. Allocates nothing.
 int exchange_until(int connection, std::string_view request, std::string_view end) {
@@ -75,10 +79,10 @@ void expect_no_allocations(std::string_view request, int status) {
   InProcessServer server{std::string(yaml), origin.port()};
   const int connection = connect_to(server.port());
   for (int i = 0; i < 2000; ++i) ASSERT_EQ(exchange(connection, request), status);
-  const std::uint64_t before = allocations.load();
+  const std::uint64_t before = taken();
   int wrong = 0;
   for (int i = 0; i < 10000; ++i) wrong += exchange(connection, request) == status ? 0 : 1;
-  const std::uint64_t counted_here = allocations.load() - before;
+  const std::uint64_t counted_here = taken() - before;
   EXPECT_EQ(wrong, 0);
   EXPECT_EQ(counted_here, 0u);
   ::close(connection);
@@ -93,39 +97,16 @@ TEST(Allocations, NoneInTenThousandResponsesWithTrailers) {
   const int connection = connect_to(server.port());
   constexpr std::string_view end = "\r\n0\r\nServer-Timing: db;dur=53\r\n\r\n";
   for (int i = 0; i < 2000; ++i) ASSERT_EQ(exchange_until(connection, admitted, end), 200);
-  const std::uint64_t before = allocations.load();
+  const std::uint64_t before = taken();
   int wrong = 0;
   for (int i = 0; i < 10000; ++i) wrong += exchange_until(connection, admitted, end) == 200 ? 0 : 1;
-  const std::uint64_t counted_here = allocations.load() - before;
+  const std::uint64_t counted_here = taken() - before;
   EXPECT_EQ(wrong, 0);
   EXPECT_EQ(counted_here, 0u);
   ::close(connection);
 }
 TEST(Allocations, NoneInTenThousandRefusals) {
   expect_no_allocations(refused, 403);
-}
-
-// What a burst needed is given back within a dozen ticks, what the traffic needs is kept.
-TEST(FramePool, GivesBackWhatNobodyNeeded) {
-  constexpr std::size_t burst = 1000, steady = 200, size = 1000;
-  std::vector<void*> blocks;
-  const auto use = [&](std::size_t count) {
-    const std::uint64_t before = test::allocations;
-    while (blocks.size() < count) blocks.push_back(proxy::FramePool::allocate(size));
-    for (void* block : blocks) proxy::FramePool::release(block, size);
-    blocks.clear();
-    return test::allocations - before;
-  };
-  blocks.reserve(burst);
-  use(burst);
-  EXPECT_EQ(use(burst), 0U);
-  proxy::FramePool::trim();  // what came before is not looked at
-  for (int tick = 0; tick < 20; ++tick) {
-    EXPECT_EQ(use(steady), 0U) << "at tick " << tick;
-    proxy::FramePool::trim();
-  }
-  const std::uint64_t anew = use(burst);
-  EXPECT_GE(anew, burst - steady - 64 - 1);
 }
 
 }  // namespace
