@@ -57,7 +57,6 @@ bool BufferPool::reserve(std::size_t size, bool must) {
   }
   used_ += bytes;
   held_.add(size);
-  peak_.see(held_.get());
   return true;
 }
 
@@ -71,6 +70,7 @@ char* BufferPool::take(std::size_t size, bool must) {
   }
   auto* buffer = static_cast<char*>(std::malloc(size));
   if (buffer == nullptr) throw std::bad_alloc();
+  heap_.took(size);
   return buffer;
 }
 
@@ -91,7 +91,7 @@ void BufferPool::give(char* buffer, std::size_t size) {
   held_.subtract(size);
   auto& list = free_[class_of(size)];
   if (list.size() * size >= reserve_bytes) {
-    std::free(buffer);
+    free(buffer, size);
   } else {
     list.push_back(buffer);
   }
@@ -102,12 +102,17 @@ void BufferPool::give(char* buffer, std::size_t size) {
   }
 }
 
+void BufferPool::free(char* buffer, std::size_t size) {
+  std::free(buffer);
+  heap_.freed(size);
+}
+
 void BufferPool::trim() {
   for (std::size_t i = 0; i < classes; ++i) {
     auto& list = free_[i];
     const std::size_t keep = std::max<std::size_t>(1, reserve_bytes / 4 / (smallest << i));
     while (list.size() > keep) {
-      std::free(list.back());
+      free(list.back(), smallest << i);
       list.pop_back();
     }
   }

@@ -38,7 +38,7 @@ class BufferPool {
   static constexpr std::size_t smallest = 4096;
   static constexpr std::size_t classes = 12;  // up to 8 MiB
 
-  BufferPool(BufferBudget& budget, Count& held, Peak& peak) : budget_(budget), held_(held), peak_(peak) {}
+  BufferPool(BufferBudget& budget, Count& held, HeapUse& heap) : budget_(budget), held_(held), heap_(heap) {}
   ~BufferPool();
   BufferPool(const BufferPool&) = delete;
   BufferPool& operator=(const BufferPool&) = delete;
@@ -50,15 +50,18 @@ class BufferPool {
   // pays that back first.
   bool has_room(std::size_t bytes);
   static std::size_t size_for(std::size_t wanted);
+  // For what else is borrowed like buffers, and returned to malloc.
+  HeapUse& heap() { return heap_; }
   // Frees what lies idle beyond a reserve; from the tick.
   void trim();
 
  private:
   bool reserve(std::size_t size, bool must);
+  void free(char* buffer, std::size_t size);
 
   BufferBudget& budget_;
   Count& held_;
-  Peak& peak_;
+  HeapUse& heap_;
   std::int64_t drawn_ = 0;  // from the budget
   std::int64_t used_ = 0;   // in hands; drawn_ - used_ is this worker's float
   std::array<std::vector<char*>, classes> free_;

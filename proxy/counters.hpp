@@ -1,6 +1,7 @@
 // One worker's counts: written by that worker alone, summed by the scraper.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -40,6 +41,23 @@ class Peak {
   std::atomic<std::uint64_t> most_{0};
 };
 
+// What a worker took from malloc and has not freed; the control thread looks (MemoryReturn).
+class HeapUse {
+ public:
+  void took(std::size_t bytes) {
+    held_.add(bytes);
+    most_.see(held_.get());
+  }
+  void freed(std::size_t bytes) { held_.subtract(bytes); }
+  std::uint64_t held() const { return held_.get(); }
+  // The most that it was since the last call, or `now` if that is more: held(), asked before.
+  std::uint64_t take_most(std::uint64_t now) { return std::max(most_.take(now), now); }
+
+ private:
+  Count held_;
+  Peak most_;
+};
+
 // A cumulative-on-read histogram with fixed bounds in seconds, one writer.
 class Histogram {
  public:
@@ -77,7 +95,7 @@ struct alignas(64) Counters {
   Count connections_refused;
   Count tunnels_active;  // gauge
   Count buffer_bytes;    // gauge: buffers held by this worker
-  Peak buffer_peak;      // of it; the control thread asks
+  HeapUse heap;          // for buffers, those kept for reuse included, and for exchanges
   Count upstream_retries;
 };
 

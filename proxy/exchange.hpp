@@ -34,7 +34,12 @@ struct RequestBody {
 
 struct Exchange {
   explicit Exchange(BufferPool& pool)
-      : body(pool), body_in(pool), request_trailers(pool), response_trailers(pool) {}
+      : body(pool), body_in(pool), request_trailers(pool), response_trailers(pool), heap(pool.heap()) {
+    heap.took(sizeof(Exchange));
+  }
+  ~Exchange() { heap.freed(sizeof(Exchange)); }
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
   void reset();
 
   RequestParser request_parser;
@@ -75,6 +80,8 @@ struct Exchange {
   bool upstream_used = false;
   std::string upstream_name;  // the server's text
   std::uint64_t body_bytes_out = 0;
+
+  HeapUse& heap;
 };
 
 }  // namespace sekisho::proxy

@@ -26,7 +26,7 @@ std::int64_t to_ms(auto duration) {
 
 Worker::Worker(WorkerGroup& group, unsigned index, AccessLogLane& lane)
     : log(lane),
-      buffers(*group.budget, counters.buffer_bytes, counters.buffer_peak),
+      buffers(*group.budget, counters.buffer_bytes, counters.heap),
       wheel(std::chrono::steady_clock::now()),
       scratch(ResponseParser::head_bound(0) + fields_of_ours),
       talkers(std::chrono::steady_clock::now()),

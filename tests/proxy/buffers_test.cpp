@@ -3,6 +3,7 @@
 #include <array>
 #include <random>
 #include <string>
+#include <vector>
 
 #include "proxy/block_chain.hpp"
 #include "proxy/buffer_pool.hpp"
@@ -14,8 +15,8 @@ namespace {
 struct Buffers : testing::Test {
   BufferBudget budget{4 * 1024 * 1024};
   Count held;
-  Peak peak;
-  BufferPool pool{budget, held, peak};
+  HeapUse heap;
+  BufferPool pool{budget, held, heap};
 
   static std::string content(const BlockChain& chain, std::size_t offset = 0) {
     std::array<boost::asio::const_buffer, 256> buffers;
@@ -40,13 +41,25 @@ TEST_F(Buffers, ThePoolCountsWhatIsHeldAndRefusesPastTheTotal) {
   EXPECT_TRUE(pool.has_room(64 * 1024));
 }
 
-TEST_F(Buffers, APeakBetweenTwoLooksIsSeen) {
-  EXPECT_EQ(peak.take(held.get()), 0U);
-  char* buffer = pool.take(64 * 1024, false);
-  pool.give(buffer, 64 * 1024);
+TEST_F(Buffers, WhatTheHeapGaveIsCountedUntilItIsFreed) {
+  constexpr std::size_t size = 2 * 1024 * 1024;  // more than is kept of it for reuse
+  EXPECT_EQ(heap.take_most(heap.held()), 0U);
+  char* first = pool.take(size, false);
+  char* second = pool.take(size / 2, false);
+  pool.give(first, size);
+  EXPECT_EQ(heap.held(), size + size / 2) << "kept for reuse";
+  pool.give(second, size / 2);
+  pool.trim();
+  pool.trim();
   EXPECT_EQ(held.get(), 0U);
-  EXPECT_EQ(peak.take(held.get()), 64U * 1024);
-  EXPECT_EQ(peak.take(held.get()), 0U) << "counted from the last look";
+  EXPECT_EQ(heap.held(), size + size / 2) << "the one that a worker keeps of each";
+  std::vector<char*> many;
+  for (int i = 0; i < 100; ++i) many.push_back(pool.take(4096, false));
+  for (char* buffer : many) pool.give(buffer, 4096);
+  pool.trim();
+  EXPECT_EQ(heap.held(), size + size / 2 + 64 * 4096);
+  EXPECT_EQ(heap.take_most(heap.held()), size + size / 2 + 100 * 4096) << "between two looks too";
+  EXPECT_EQ(heap.take_most(heap.held()), heap.held()) << "counted from the last look";
 }
 
 TEST_F(Buffers, WhatComesFreePaysAnOverdraftBackBeforeAnybodyReadsAhead) {
@@ -65,8 +78,8 @@ TEST_F(Buffers, WhatComesFreePaysAnOverdraftBackBeforeAnybodyReadsAhead) {
 
 TEST_F(Buffers, WhatIsGivenBackByOnePoolServesAnother) {
   Count other_held;
-  Peak other_peak;
-  BufferPool other(budget, other_held, other_peak);
+  HeapUse other_heap;
+  BufferPool other(budget, other_held, other_heap);
   char* all = pool.take(4 * 1024 * 1024, false);
   ASSERT_NE(all, nullptr);
   EXPECT_FALSE(other.has_room(4096));
