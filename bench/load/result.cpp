@@ -10,6 +10,8 @@ namespace {
 
 // Above it a thread has no room left for what comes unevenly.
 constexpr double busy = 0.9;
+// More than what a machine with room takes to switch threads, and enough to be seen in any figure.
+constexpr double kept_waiting = 0.1;
 // A request that leaves so much too late, and by so much of what is measured, spoils the figure.
 constexpr std::int64_t late = 1'000'000;
 constexpr std::int64_t late_part = 10;
@@ -38,6 +40,8 @@ std::vector<std::string> Result::bottlenecks() const {
   std::vector<std::string> reasons;
   if (busiest_thread > busy)
     reasons.push_back(fmt::format("its busiest thread used {:.0f} % of a processor", 100 * busiest_thread));
+  if (waited_share.value_or(0) > kept_waiting)
+    reasons.push_back(fmt::format("it waited {:.0f} % of the time for a processor", 100 * *waited_share));
   for (const ClassResult& result : classes) {
     const std::int64_t behind = result.tally.behind.quantile(0.99);
     if (behind > late && behind > result.tally.latency.quantile(0.99) / late_part)

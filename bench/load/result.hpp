@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ struct Result {
   std::uint64_t threads = 0;
   std::vector<ClassResult> classes;
   double busiest_thread = 0;  // its processor time as a part of the time that went by
+  // The same of the time that a thread was ready to run and had no processor, of that which waited most.
+  // Absent where the kernel does not count it.
+  std::optional<double> waited_share;
   bool interrupted = false;
 
   std::int64_t cpu() const;

@@ -65,6 +65,7 @@ std::string json_of(const Result& result) {
                       {{"cpu_s", static_cast<double>(result.cpu()) / 1e9},
                        {"cpu_us_per_request", result.cpu_microseconds_per_request()},
                        {"busiest_thread", result.busiest_thread},
+                       {"waited_share", result.waited_share ? Json(*result.waited_share) : Json(nullptr)},
                        {"bottleneck", !reasons.empty()},
                        {"bottleneck_reasons", reasons},
                        {"behind_ms_p99", milliseconds(result.behind().quantile(0.99))}}},

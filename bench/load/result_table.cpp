@@ -90,6 +90,8 @@ std::string table_of(const Result& result) {
   text +=
       fmt::format("\nThe generator: {:.1f} us of CPU a request, its busiest thread {:.0f} % of a processor",
                   result.cpu_microseconds_per_request(), 100 * result.busiest_thread);
+  if (result.waited_share)
+    text += fmt::format(", {:.0f} % of the time waiting for one", 100 * *result.waited_share);
   if (const Histogram behind = result.behind(); behind.count() > 0)
     text += fmt::format(", {} ms late at p99", milliseconds(behind.quantile(0.99)));
   text += ".\n";

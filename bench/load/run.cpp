@@ -106,9 +106,12 @@ Result result_of(const Run& run, const Workers& workers) {
       if (&worker->clients() != &clients) continue;
       const Tally& tally = worker->tally();
       one.tally.add(tally);
-      if (tally.wall > 0)
-        result.busiest_thread =
-            std::max(result.busiest_thread, static_cast<double>(tally.cpu) / static_cast<double>(tally.wall));
+      if (tally.wall == 0) continue;
+      const auto wall = static_cast<double>(tally.wall);
+      result.busiest_thread = std::max(result.busiest_thread, static_cast<double>(tally.cpu) / wall);
+      if (tally.waited)
+        result.waited_share =
+            std::max(result.waited_share.value_or(0), static_cast<double>(*tally.waited) / wall);
     }
     result.seconds = std::max(result.seconds, static_cast<double>(one.tally.wall) / 1e9);
     result.classes.push_back(std::move(one));

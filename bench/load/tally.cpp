@@ -16,6 +16,7 @@ void Tally::add(const Tally& other) {
   unfinished += other.unfinished;
   behind.add(other.behind);
   cpu += other.cpu;
+  if (other.waited) waited = waited.value_or(0) + *other.waited;
   wall = std::max(wall, other.wall);
   answered_meanwhile += other.answered_meanwhile;
   if (other.connect_error != 0) connect_error = other.connect_error;

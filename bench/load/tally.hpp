@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <optional>
 
 #include "bench/load/histogram.hpp"
 
@@ -26,6 +27,7 @@ struct Tally {
   // Of the generator itself, over the measured part.
   Histogram behind;  // of an open loop: how late a request was sent that had a connection ready for it
   std::int64_t cpu = 0, wall = 0;
+  std::optional<std::int64_t> waited;  // of the wall time, for a processor
   std::uint64_t answered_meanwhile = 0;
   int connect_error = 0;  // errno of the last connection that failed; 0: none did
 

@@ -10,6 +10,8 @@
 #include <limits>
 #include <system_error>
 
+#include "bench/load/thread_times.hpp"
+
 namespace sekisho::load {
 namespace {
 
@@ -23,12 +25,6 @@ constexpr std::uint32_t connects_at_once = 64;
 constexpr std::size_t events_at_once = 256;
 constexpr std::size_t input_bytes = 256 * 1024;
 constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
-
-std::int64_t thread_cpu() {
-  timespec time{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return time.tv_sec * second + time.tv_nsec;
-}
 
 // A slow client moves a piece each tick: often enough to look like a trickle, and at least a byte.
 std::int64_t tick_for(const ClientClass& clients) {
@@ -98,19 +94,22 @@ void Worker::run() {
 
 void Worker::loop() {
   bool measuring = false;
-  std::int64_t cpu = 0, from = 0;
+  ThreadTimes before;
+  std::int64_t from = 0;
   std::uint64_t answered = 0;
   const auto measure = [&] {
     if (!measuring && now_ >= measured_from_) {
       measuring = true;
-      cpu = thread_cpu();
+      before = thread_times();
       from = now_;
       answered = progress_.answered.load(std::memory_order_relaxed);
     }
   };
   const auto result = [&] {
     if (!measuring || tally_.wall > 0) return;
-    tally_.cpu = thread_cpu() - cpu;
+    const ThreadTimes after = thread_times();
+    tally_.cpu = after.cpu - before.cpu;
+    if (after.waited && before.waited) tally_.waited = *after.waited - *before.waited;
     tally_.wall = std::max<std::int64_t>(1, now_ - from);
     tally_.answered_meanwhile = progress_.answered.load(std::memory_order_relaxed) - answered;
   };

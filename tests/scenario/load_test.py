@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -283,6 +285,23 @@ class FaultsTest(LoadTest):
         sekisho.signal(signal.SIGKILL)
         self.assertEqual(load.wait(), 0, load.err())
         self.assertIn("without a connection", load.out())
+
+
+class BottleneckTest(LoadTest):
+    def test_a_generator_whose_processor_others_have(self):
+        processor = min(os.sched_getaffinity(0))
+        for _ in range(2):
+            busy = subprocess.Popen([sys.executable, "-c", f"import os; os.sched_setaffinity(0, [{processor}])\nwhile True: pass"])
+            self.addCleanup(busy.wait)
+            self.addCleanup(busy.kill)
+        # The least of them all, it is let run for a small part of the time that it wants to: whether anything is answered then is not the point.
+        outcome = generate(self.origin.address, "--duration", "1s", "--warmup", "0s", before=["taskset", "-c", str(processor), "nice", "-n", "19"])
+        load = outcome.report["load"]
+        if load["waited_share"] is None:
+            self.skipTest("this kernel does not count it")
+        self.assertGreater(load["waited_share"], 0.1)
+        self.assertTrue(load["bottleneck"])
+        self.assertIn(" % of the time for a processor", "".join(load["bottleneck_reasons"]))
 
 
 class CommandTest(LoadTest):

@@ -26,11 +26,11 @@ def accounted(one):
     return one["requests"] + sum(one["errors"].values()) + one["unfinished"] + one["unsent"]
 
 
-def generate(target, *arguments, environment=None):
-    """Runs it against `target`, a (host, port) pair or an address as text; None leaves it to the arguments."""
+def generate(target, *arguments, environment=None, before=()):
+    """Runs it against `target`, a (host, port) pair or an address as text; None leaves it to the arguments. `before`: a command to run it by."""
     if isinstance(target, tuple):
         target = f"[{target[0]}]:{target[1]}" if ":" in target[0] else f"{target[0]}:{target[1]}"
-    command = [LOAD, "--json", "-", "--quiet", *arguments, *([target] if target else [])]
+    command = [*before, LOAD, "--json", "-", "--quiet", *arguments, *([target] if target else [])]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=60 * PATIENCE, env={**os.environ, **(environment or {})}, check=False
     )

@@ -64,6 +64,25 @@ TEST(Result, OfOneThatIsTooBusy) {
   EXPECT_THAT(table_of(result), HasSubstr("IT IS ITSELF THE BOTTLENECK: its busiest thread used 95 %"));
 }
 
+TEST(Result, OfOneThatWaitsForAProcessor) {
+  Result result = result_with(second / 100, 1000);
+  result.waited_share = 0.09;
+  EXPECT_THAT(result.bottlenecks(), IsEmpty());
+  EXPECT_THAT(table_of(result), HasSubstr(", 9 % of the time waiting for one, "));
+  result.waited_share = 0.4;
+  const auto load = nlohmann::json::parse(json_of(result))["load"];
+  EXPECT_EQ(load["bottleneck"], true);
+  EXPECT_EQ(load["bottleneck_reasons"], nlohmann::json({"it waited 40 % of the time for a processor"}));
+  EXPECT_EQ(load["waited_share"], 0.4);
+  EXPECT_THAT(table_of(result), HasSubstr("IT IS ITSELF THE BOTTLENECK: it waited 40 %"));
+}
+
+TEST(Result, OfAKernelThatDoesNotCountWaiting) {
+  const Result result = result_with(second / 100, 1000);
+  EXPECT_TRUE(nlohmann::json::parse(json_of(result))["load"]["waited_share"].is_null());
+  EXPECT_THAT(table_of(result), Not(HasSubstr("waiting")));
+}
+
 TEST(Result, OfOneThatIsTooLate) {
   const Result result = result_with(second / 100, 1'500'000);
   EXPECT_EQ(nlohmann::json::parse(json_of(result))["load"]["bottleneck"], true);
