@@ -271,7 +271,8 @@ bool is_fit_to_parse(std::string_view text, std::uint16_t file, Diagnostics& dia
 
 }  // namespace
 
-std::optional<Tree> parse_tree(std::string_view text, std::uint16_t file, Diagnostics& diagnostics) {
+std::optional<Tree> parse_tree(std::string_view text, std::uint16_t file, Diagnostics& diagnostics,
+                               std::string_view when_empty) {
   if (!is_fit_to_parse(text, file, diagnostics)) return std::nullopt;
   Builder builder(file, diagnostics);
   try {
@@ -300,7 +301,7 @@ std::optional<Tree> parse_tree(std::string_view text, std::uint16_t file, Diagno
   }
   auto tree = builder.take();
   if (!tree || tree->kind == Tree::Kind::null) {
-    diagnostics.error({file, 1, 1}, "the file is empty; it must name at least an upstream");
+    diagnostics.error({file, 1, 1}, std::string(when_empty));
     return std::nullopt;
   }
   return tree;

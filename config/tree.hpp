@@ -29,7 +29,10 @@ inline constexpr std::size_t max_document_depth = 64;
 inline constexpr std::size_t max_document_nodes = 200'000;  // aliases count with all that they stand for
 
 // Reads exactly one document. nullopt where the text is no such thing; the reason is in `diagnostics`, and so
-// are duplicate keys and bad environment references, which leave a tree to go on with.
-std::optional<Tree> parse_tree(std::string_view text, std::uint16_t file, Diagnostics& diagnostics);
+// are duplicate keys and bad environment references, which leave a tree to go on with. `when_empty`: what to
+// say of a text that has nothing in it.
+std::optional<Tree> parse_tree(
+    std::string_view text, std::uint16_t file, Diagnostics& diagnostics,
+    std::string_view when_empty = "the file is empty; it must name at least an upstream");
 
 }  // namespace sekisho::config

@@ -114,7 +114,8 @@ void read_classes(Context& context, const Tree& tree, const ClientClass& default
 void read_scenario_text(std::string_view text, const std::string& name, Plan& plan,
                         config::Diagnostics& diagnostics) {
   const std::uint16_t file = diagnostics.add_file(name);
-  const auto tree = config::parse_tree(text, file, diagnostics);
+  const auto tree =
+      config::parse_tree(text, file, diagnostics, "the scenario is empty; it must have classes at least");
   if (!tree) return;
   Context context{diagnostics, {}};
   MapReader reader(context, *tree, "the scenario");

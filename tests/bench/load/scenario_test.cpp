@@ -146,6 +146,7 @@ TEST(Scenario, ProblemsHaveTheirPlace) {
   EXPECT_THAT(only("classes: [{name: a}, {name: a}]"), HasSubstr("two classes have the name a"));
   EXPECT_THAT(only("classes: [{connections: 0}]"), HasSubstr("connections: 0 is out of range"));
   EXPECT_THAT(only("classes: {name: a}"), HasSubstr("classes must be a list, not a mapping"));
+  EXPECT_EQ(only("# nothing\n"), "s.yaml:1:1: the scenario is empty; it must have classes at least");
   EXPECT_THAT(only("- a"), HasSubstr("the scenario must be a mapping"));
   EXPECT_THAT(only("classes: [{"), HasSubstr("s.yaml:1:"));
 }
