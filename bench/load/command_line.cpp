@@ -24,11 +24,14 @@ constexpr const char* footer =
     "Examples:\n"
     "  sekisho-load --connections 64 --path /bytes?n=1024 127.0.0.1:8080\n"
     "  sekisho-load --rate 5000 --clients zipf:100000 --host www.example.jp 127.0.0.1:8080\n"
+    "  sekisho-load --class '{name: users, connections: 50, think: 2s, clients: per-connection}' \\\n"
+    "    --class '{name: flood, pipeline: 16, clients: uniform:400000}' --host localhost 127.0.0.1:8080\n"
     "  sekisho-load -f bench/load/scenario_attack.yaml\n"
-    "docs/load.md has the keys of a scenario file, and says what is measured how.";
+    "docs/load.md has the keys of a class and of a scenario file, and says what is measured how.";
 
 struct Line {
   std::string target, file;
+  std::vector<std::string> classes;
   ClientClass clients;
   Written written;
 };
@@ -96,7 +99,8 @@ void add_run_options(CLI::App& app, Plan& plan) {
   app.add_flag("--quiet", plan.quiet, "neither progress nor a table");
 }
 
-// The options that say what the one class of the command line does.
+// The options that say what the one class of the command line does, or what all of --class do that do not
+// say otherwise.
 std::vector<CLI::Option*> add_class_options(CLI::App& app, Line& line) {
   constexpr std::uint64_t unbounded = std::numeric_limits<std::uint32_t>::max();
   ClientClass& clients = line.clients;
@@ -179,9 +183,9 @@ std::string dashed(std::string key) {
   return "--" + key;
 }
 
-// The class of the options, or those of the file.
+// The class of the options, or those of --class or of the file.
 std::optional<int> add_classes(Line& line, Plan& plan) {
-  if (line.file.empty()) {
+  if (line.file.empty() && line.classes.empty()) {
     const auto problems = complete_class(line.clients, line.written);
     for (const ClassProblem& problem : problems)
       say(fmt::format("{} {}", dashed(problem.key), problem.message));
@@ -189,7 +193,11 @@ std::optional<int> add_classes(Line& line, Plan& plan) {
     return problems.empty() ? std::nullopt : std::optional(bad_usage);
   }
   config::Diagnostics diagnostics;
-  read_scenario(line.file, plan, diagnostics);
+  if (!line.file.empty()) read_scenario(line.file, plan, diagnostics);
+  for (std::size_t i = 0; i < line.classes.size(); ++i) {
+    const std::string name = line.classes.size() == 1 ? "--class" : fmt::format("--class #{}", i + 1);
+    read_class_text(line.classes[i], name, line.clients, line.written, plan, diagnostics);
+  }
   for (const config::Diagnostic& problem : diagnostics.sorted())
     fmt::print(stderr, "{}\n", diagnostics.format(problem));
   return diagnostics.has_errors() ? std::optional(bad_usage) : std::nullopt;
@@ -206,8 +214,15 @@ std::optional<int> read_command_line(int argc, const char* const* argv, Plan& pl
   Line line;
   app.add_option("TARGET", line.target, "HOST:PORT or unix:PATH");
   app.add_option("-f,--file", line.file, "a scenario of several classes, in YAML")->type_name("SCENARIO");
+  CLI::Option* const classes =
+      app.add_option(
+             "--class", line.classes,
+             "a class of clients with the keys of a scenario's, such as '{name: flood, pipeline: 16}'; "
+             "may be repeated. The options of a class, below, are then the defaults of all")
+          ->type_name("'{KEY: VALUE, ...}'")
+          ->allow_extra_args(false);
   add_run_options(app, plan);
-  const std::vector<CLI::Option*> of_class = add_class_options(app, line);
+  std::vector<CLI::Option*> of_class = add_class_options(app, line);
   for (CLI::Option* option : of_class) option->group("One class of clients");
   try {
     app.parse(argc, argv);
@@ -219,11 +234,14 @@ std::optional<int> read_command_line(int argc, const char* const* argv, Plan& pl
   } catch (const CLI::ParseError& problem) {
     return app.exit(problem) == 0 ? 0 : bad_usage;
   }
+  of_class.push_back(classes);
   for (const CLI::Option* option : of_class) {
     if (!line.file.empty() && option->count() > 0)
-      return say(fmt::format("{} is for the one class of the command line; with -f it belongs into the file",
+      return say(fmt::format("{} is for classes of the command line; with -f it belongs into the file",
                              option->get_name()));
   }
+  if (!line.classes.empty() && app.count("--name") > 0)
+    return say("--name is for the one class of the command line; with --class it belongs into each");
   const auto given = [&app](const char* name) { return app.count(name) > 0; };
   plan.duration_given = given("--duration");
   plan.warmup_given = given("--warmup");

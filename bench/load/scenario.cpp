@@ -82,30 +82,31 @@ void read_class(MapReader& reader, ClientClass& clients, Written& written) {
   written.client_base = written.client_base || is_written(reader, "client_base");
 }
 
+void add_class(Context& context, const Tree& item, const ClientClass& defaults, Written written, Plan& plan) {
+  MapReader reader(context, item, "a class");
+  ClientClass clients = defaults;
+  clients.name = fmt::format("class{}", plan.classes.size() + 1);
+  reader.text("name", clients.name);
+  read_class(reader, clients, written);
+  reader.finish();
+  for (const ClassProblem& problem : complete_class(clients, written)) {
+    // What the defaults said stands elsewhere; the class is where it does not fit.
+    const config::Mark mark = reader.value_mark(problem.key);
+    context.error(mark.line != 0 ? mark : item.mark, fmt::format("{}: {}", problem.key, problem.message));
+  }
+  const bool taken = std::any_of(plan.classes.begin(), plan.classes.end(),
+                                 [&](const ClientClass& other) { return other.name == clients.name; });
+  if (taken) context.error(item.mark, fmt::format("two classes have the name {}", clients.name));
+  plan.classes.push_back(std::move(clients));
+}
+
 void read_classes(Context& context, const Tree& tree, const ClientClass& defaults, const Written& written,
                   Plan& plan) {
   if (tree.kind != Tree::Kind::sequence) {
     context.error(tree.mark, fmt::format("classes must be a list, not {}", config::kind_name(tree)));
     return;
   }
-  for (const Tree& item : tree.items) {
-    MapReader reader(context, item, "a class");
-    ClientClass clients = defaults;
-    Written also = written;
-    clients.name = fmt::format("class{}", plan.classes.size() + 1);
-    reader.text("name", clients.name);
-    read_class(reader, clients, also);
-    reader.finish();
-    for (const ClassProblem& problem : complete_class(clients, also)) {
-      // What `defaults` said stands elsewhere; the class is where it does not fit.
-      const config::Mark mark = reader.value_mark(problem.key);
-      context.error(mark.line != 0 ? mark : item.mark, fmt::format("{}: {}", problem.key, problem.message));
-    }
-    const bool taken = std::any_of(plan.classes.begin(), plan.classes.end(),
-                                   [&](const ClientClass& other) { return other.name == clients.name; });
-    if (taken) context.error(item.mark, fmt::format("two classes have the name {}", clients.name));
-    plan.classes.push_back(std::move(clients));
-  }
+  for (const Tree& item : tree.items) add_class(context, item, defaults, written, plan);
   if (tree.items.empty()) context.error(tree.mark, "classes is empty");
 }
 
@@ -151,6 +152,21 @@ void read_scenario_text(std::string_view text, const std::string& name, Plan& pl
     context.error(tree->mark, "the scenario needs classes");
   }
   reader.finish();
+}
+
+void read_class_text(std::string_view text, const std::string& name, const ClientClass& defaults,
+                     const Written& written, Plan& plan, config::Diagnostics& diagnostics) {
+  constexpr std::string_view form = "write {name: users, connections: 50, think: 2s}";
+  const std::uint16_t file = diagnostics.add_file(name);
+  const auto tree = config::parse_tree(text, file, diagnostics, fmt::format("the class is empty; {}", form));
+  if (!tree) return;
+  Context context{diagnostics, {}};
+  if (tree->kind == Tree::Kind::map) {
+    add_class(context, *tree, defaults, written, plan);
+  } else {
+    context.error(tree->mark,
+                  fmt::format("a class must be a mapping, not {}; {}", config::kind_name(*tree), form));
+  }
 }
 
 void read_scenario(const std::string& source, Plan& plan, config::Diagnostics& diagnostics) {

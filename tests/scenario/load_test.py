@@ -335,6 +335,13 @@ class CommandTest(LoadTest):
         self.assertEqual((outcome.of("a")["statuses"], outcome.of("b")["statuses"]), ({"404": 40}, {"200": 40}))
         self.assertEqual(outcome.report["threads"], 2)
 
+    def test_several_classes_of_the_command_line(self):
+        outcome = generate(self.origin.address, "--requests", "40", "--host", "localhost", "--class", "{name: a, path: /status/404}",
+                           "--class", "{name: b, fresh: true, requests: 20}")
+        self.assertEqual(outcome.exit_status, 0, outcome.said)
+        self.assertEqual((outcome.of("a")["statuses"], outcome.of("b")["statuses"]), ({"404": 40}, {"200": 20}))
+        self.assertEqual(outcome.of("b")["connections"], 20)
+
     def test_more_connections_than_fit(self):
         outcome = generate(self.origin.address, "--connections", "1000000", "--duration", "10ms")
         if outcome.exit_status == 1:  # some machines have room for them

@@ -130,7 +130,48 @@ TEST(CommandLine, BadUsage) {
   refused({"--client-base", "10.0.0.1", "127.0.0.1:80"}, "--client-base says nothing without clients");
   refused({"--think-random", "127.0.0.1:80"}, "--think-random says nothing without think");
   refused({"-f", "/nonexistent.yaml", "127.0.0.1:80"}, "/nonexistent.yaml: cannot be opened");
-  refused({"-f", "/nonexistent.yaml", "--rate", "5"}, "--rate is for the one class of the command line");
+  refused({"-f", "/nonexistent.yaml", "--class", "{}"}, "--class is for classes of the command line");
+  refused({"-f", "/nonexistent.yaml", "--rate", "5"}, "--rate is for classes of the command line");
+}
+
+TEST(CommandLine, SeveralClasses) {
+  const Line line = read({"--connections", "4", "--path", "/a", "--host", "h", "--threads", "2", "--class",
+                          "{name: flood, pipeline: 16, clients: uniform:400000, path: [/b, '/c?d=e,f']}",
+                          "--class", "{fresh: true, connections: 64}", "127.0.0.1:80"});
+  ASSERT_FALSE(line.status) << line.said;
+  ASSERT_EQ(line.plan.classes.size(), 2U);
+  const ClientClass &flood = line.plan.classes[0], &second = line.plan.classes[1];
+  EXPECT_EQ(flood.name, "flood");
+  EXPECT_EQ(flood.connections, 4U);
+  EXPECT_EQ(flood.pipeline, 16U);
+  EXPECT_EQ(flood.clients->size, 400'000U);
+  EXPECT_THAT(flood.paths, ElementsAre("/b", "/c?d=e,f"));
+  EXPECT_EQ(flood.host, "h");
+  EXPECT_EQ(flood.threads, 2U);
+  EXPECT_EQ(second.name, "class2");
+  EXPECT_EQ(second.connections, 64U);
+  EXPECT_EQ(second.keepalive, 1U);
+  EXPECT_THAT(second.paths, ElementsAre("/a"));
+}
+
+TEST(CommandLine, ProblemsOfAClass) {
+  const auto only = [](std::vector<const char*> arguments) {
+    arguments.push_back("127.0.0.1:80");
+    const Line line = read(std::move(arguments));
+    EXPECT_EQ(line.status, bad_usage);
+    return line.said;
+  };
+  EXPECT_EQ(only({"--class", "{conections: 4}"}),
+            "--class:1:2: a class has no key conections; did you mean connections?\n");
+  EXPECT_EQ(only({"--class", "{name: a}", "--class", "{name: a}"}),
+            "--class #2:1:1: two classes have the name a\n");
+  EXPECT_EQ(only({"--rate", "5", "--class", "{think: 1s}"}),
+            "--class:1:9: think: is at odds with rate: at a rate nobody waits for an answer\n");
+  EXPECT_THAT(only({"--class", "flood"}),
+              HasSubstr("--class:1:1: a class must be a mapping, not a single value; write {"));
+  EXPECT_THAT(only({"--class", ""}), HasSubstr("the class is empty; write {"));
+  EXPECT_THAT(only({"--class", "{name: a"}), HasSubstr("--class:1:"));
+  EXPECT_THAT(only({"--name", "a", "--class", "{}"}), HasSubstr("--name is for the one class"));
 }
 
 TEST(CommandLine, HelpAndVersionAreNoMistake) {
