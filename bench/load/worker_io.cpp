@@ -30,7 +30,7 @@ void Worker::connect(std::uint32_t index) {
     return;
   }
   ++connection.generation;
-  if (now_ >= measured_from_) ++tally_.connections;
+  if (counted(now_)) ++tally_.connections;
   // Edge-triggered and for both directions, so that this is the only call of its kind in a connection's life.
   epoll_event event{};
   event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
@@ -163,7 +163,7 @@ std::size_t Worker::send(Connection& connection, std::string_view head, std::str
     sent = ::sendmsg(connection.fd, &message, MSG_NOSIGNAL);
   }
   if (sent <= 0) return 0;
-  if (now_ >= measured_from_) tally_.bytes_out += static_cast<std::uint64_t>(sent);
+  if (counted(now_)) tally_.bytes_out += static_cast<std::uint64_t>(sent);
   connection.progressed = now_;
   return static_cast<std::size_t>(sent);
 }
@@ -186,7 +186,7 @@ void Worker::read(std::uint32_t index, std::size_t most, bool to_end) {
       }
     } else {
       connection.progressed = now_;
-      if (now_ >= measured_from_) tally_.bytes_in += static_cast<std::uint64_t>(size);
+      if (counted(now_)) tally_.bytes_in += static_cast<std::uint64_t>(size);
       consume(index, {input_.data(), static_cast<std::size_t>(size)}, to_end);
       // Less than there was room for: the rest, if any, comes with an event of its own, but for the end that
       // this one told of.

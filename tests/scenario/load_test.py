@@ -102,6 +102,12 @@ class OriginTest(LoadTest):
         self.assertEqual(one["statuses"], {"200": 2})
         self.assertGreater(one["latency_ms"]["min"], 300)
 
+    def test_bytes_are_of_the_measured_time(self):
+        # Begun within it and answered after its end: the request counts, and latency too, but not the bytes that came later.
+        one = self.generate("--connections", "1", "--duration", "300ms", "--warmup", "0s", "--path", "/slow?ms=1000")
+        self.assertEqual((one["requests"], one["bytes_in"]), (1, 0))
+        self.assertGreater(one["bytes_out"], 0)
+
     def test_a_unix_socket(self):
         origin = self.enterContext(Origin(unix=True))
         for arguments in ([], ["--fresh", "--connections", "2"]):
