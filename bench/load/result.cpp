@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 namespace sekisho::load {
 namespace {
@@ -15,6 +16,8 @@ constexpr double kept_waiting = 0.1;
 // A request that leaves so much too late, and by so much of what is measured, spoils the figure.
 constexpr std::int64_t late = 1'000'000;
 constexpr std::int64_t late_part = 10;
+// From there on p99 is that of requests that waited for a connection.
+constexpr double short_of_connections = 0.01;
 
 }  // namespace
 
@@ -51,6 +54,22 @@ std::vector<std::string> Result::bottlenecks() const {
   return reasons;
 }
 
+std::vector<std::string> Result::hints() const {
+  std::vector<std::string> hints;
+  for (const ClassResult& result : classes) {
+    const double share = all_busy_share(result);
+    // Where connections are refused, more of them are no help.
+    if (share < short_of_connections || result.tally.errors[static_cast<std::size_t>(Failure::connect)] > 0)
+      continue;
+    hints.push_back(
+        fmt::format("all {} connections of {} were busy when {:.0f} % of its requests came due; raise "
+                    "--connections to have "
+                    "them sent on time",
+                    result.clients.connections, result.clients.name, 100 * share));
+  }
+  return hints;
+}
+
 bool Result::answered() const {
   return std::any_of(classes.begin(), classes.end(), [](const ClassResult& result) {
     return result.tally.requests > 0 || result.tally.answered_meanwhile > 0;
@@ -67,6 +86,16 @@ std::string Result::connect_error() const {
 double requests_per_second(const ClassResult& result) {
   if (result.tally.wall == 0) return 0;
   return static_cast<double>(result.tally.requests) * 1e9 / static_cast<double>(result.tally.wall);
+}
+
+std::uint64_t errors_of(const Tally& tally) {
+  return std::accumulate(tally.errors.begin(), tally.errors.end(), std::uint64_t{0});
+}
+
+double all_busy_share(const ClassResult& result) {
+  const Tally& tally = result.tally;
+  const std::uint64_t due = tally.requests + errors_of(tally) + tally.unfinished + tally.unsent;
+  return due == 0 ? 0 : std::min(1.0, static_cast<double>(tally.all_busy) / static_cast<double>(due));
 }
 
 }  // namespace sekisho::load

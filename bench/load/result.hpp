@@ -32,12 +32,17 @@ struct Result {
   Histogram behind() const;
   // Why the figures say more of the generator than of the target; empty where they do not.
   std::vector<std::string> bottlenecks() const;
+  // What else a reader of the figures should know; empty where there is nothing.
+  std::vector<std::string> hints() const;
   bool answered() const;
   // "Connection refused" and the like; empty where no connection failed.
   std::string connect_error() const;
 };
 
 double requests_per_second(const ClassResult& result);
+std::uint64_t errors_of(const Tally& tally);
+// Which part of an open loop's requests were due while all of the class's connections were busy.
+double all_busy_share(const ClassResult& result);
 
 // For a person, and for a program.
 std::string table_of(const Result& result);

@@ -46,6 +46,7 @@ Json class_json(const ClassResult& result) {
           {"bytes_out", tally.bytes_out},
           {"connections", tally.connections},
           {"unsent", tally.unsent},
+          {"all_busy_share", result.clients.rate > 0 ? Json(all_busy_share(result)) : Json(nullptr)},
           {"unfinished", tally.unfinished},
           {"latency_ms", latency_of(tally.latency)}};
 }
@@ -69,6 +70,7 @@ std::string json_of(const Result& result) {
                        {"bottleneck", !reasons.empty()},
                        {"bottleneck_reasons", reasons},
                        {"behind_ms_p99", milliseconds(result.behind().quantile(0.99))}}},
+                     {"hints", result.hints()},
                      {"classes", classes}};
   // A path or a name may hold any bytes.
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -25,12 +25,6 @@ std::string bytes(std::uint64_t count) {
   return fmt::format("{:.2f} GB", value / 1e9);
 }
 
-std::uint64_t errors_of(const Tally& tally) {
-  std::uint64_t sum = 0;
-  for (const std::uint64_t count : tally.errors) sum += count;
-  return sum;
-}
-
 Row row_of(const ClassResult& result) {
   const Tally& tally = result.tally;
   Row row{result.clients.name, fmt::format("{}", tally.requests),
@@ -97,6 +91,7 @@ std::string table_of(const Result& result) {
   text += ".\n";
   for (const std::string& reason : result.bottlenecks())
     text += fmt::format("IT IS ITSELF THE BOTTLENECK: {}.\n", reason);
+  for (const std::string& hint : result.hints()) text += fmt::format("NOTE: {}.\n", hint);
   return text;
 }
 

@@ -13,6 +13,7 @@ void Tally::add(const Tally& other) {
   bytes_out += other.bytes_out;
   connections += other.connections;
   unsent += other.unsent;
+  all_busy += other.all_busy;
   unfinished += other.unfinished;
   behind.add(other.behind);
   cpu += other.cpu;

@@ -22,6 +22,7 @@ struct Tally {
   std::uint64_t bytes_in = 0, bytes_out = 0;
   std::uint64_t connections = 0;  // opened
   std::uint64_t unsent = 0;       // due, and never sent
+  std::uint64_t all_busy = 0;     // of an open loop: due while no connection was free, unsent or not
   std::uint64_t unfinished = 0;   // sent, and neither answered nor failed when the run ended
 
   // Of the generator itself, over the measured part.

@@ -178,7 +178,10 @@ void Worker::dispatch() {
     schedule_->advance();
     const std::uint32_t index = ready_.pop();
     // Where every connection was busy, that the request waited is the target's doing, and not ours.
-    if (counted(due)) tally_.behind.record(now_ - std::max(due, connections_[index].idle_since));
+    if (counted(due)) {
+      tally_.behind.record(now_ - std::max(due, connections_[index].idle_since));
+      if (all_were_busy(connections_[index], due)) tally_.all_busy += std::min(clients_.pipeline, budget_);
+    }
     begin_batch(index, due);
   }
 }
@@ -230,6 +233,8 @@ void Worker::finish() {
   if (open_loop() && budget_ > 0) {
     while (schedule_->due() < measured_from_) schedule_->advance();
     tally_.unsent = std::min(budget_, schedule_->left_before(end_) * clients_.pipeline);
+    if (ready_.empty() || all_were_busy(connections_[ready_.pop()], schedule_->due()))
+      tally_.all_busy += tally_.unsent;
   }
 }
 

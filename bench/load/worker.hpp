@@ -80,6 +80,11 @@ class Worker {
   void sleep_until(std::uint32_t index, std::int64_t due);
   std::int64_t pause_between();
   bool counted(std::int64_t time) const { return time >= measured_from_ && time < end_; }
+  // Whether no connection was free when a request was due, of the one that then was the first to be. What
+  // has had no request yet was not busy before.
+  static bool all_were_busy(const Connection& first, std::int64_t due) {
+    return first.started > 0 && first.idle_since > due;
+  }
   bool open_loop() const { return schedule_.has_value(); }
 
   // Its socket (worker_io.cpp).

@@ -148,6 +148,19 @@ class OpenLoopTest(LoadTest):
         self.assertGreater(one["latency_ms"]["max"], 400)
 
 
+    def test_too_few_connections_are_told(self):
+        outcome = generate(self.origin.address, "--rate", "2000", "--connections", "2", "--duration", "1s", "--warmup", "0s", "--path", "/slow?ms=50")
+        # Each sends twenty a second at most: all but the first two found both of them busy.
+        self.assertGreater(outcome.of()["all_busy_share"], 0.95)
+        self.assertIn("all 2 connections of main were busy when", "".join(outcome.report["hints"]))
+        self.assertIn("--connections", "".join(outcome.report["hints"]))
+
+    def test_connections_enough(self):
+        outcome = generate(self.origin.address, "--rate", "20", "--connections", "32", "--duration", "1s", "--warmup", "0s")
+        # There are more of them than requests.
+        self.assertEqual((outcome.of()["all_busy_share"], outcome.report["hints"]), (0, []))
+
+
 class ProxyTest(LoadTest):
     def start(self, limits):
         return self.enterContext(Sekisho(self.origin.upstream, limits)).wait_upstream()

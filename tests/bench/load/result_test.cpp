@@ -89,6 +89,25 @@ TEST(Result, OfOneThatIsTooLate) {
   EXPECT_THAT(table_of(result), HasSubstr("requests of users left 1.5 ms late"));
 }
 
+TEST(Result, OfAnOpenLoopThatIsShortOfConnections) {
+  Result result = result_with(second / 100, 1000);
+  ClassResult& users = result.classes[0];
+  users.clients.connections = 2;
+  EXPECT_TRUE(nlohmann::json::parse(json_of(result))["classes"][0]["all_busy_share"].is_null());
+  users.clients.rate = 1000;
+  users.tally.unsent = 997;  // of 1000 answered and 3 cut off: 2000
+  users.tally.all_busy = 19;
+  EXPECT_THAT(result.hints(), IsEmpty());
+  users.tally.all_busy = 500;
+  const auto json = nlohmann::json::parse(json_of(result));
+  EXPECT_EQ(json["classes"][0]["all_busy_share"], 0.25);
+  EXPECT_THAT(json["hints"][0], HasSubstr("all 2 connections of users were busy when 25 % of its requests"));
+  EXPECT_EQ(json["load"]["bottleneck"], false);
+  EXPECT_THAT(table_of(result), HasSubstr("NOTE: all 2 connections of users were busy"));
+  users.tally.errors[static_cast<std::size_t>(Failure::connect)] = 1;
+  EXPECT_THAT(result.hints(), IsEmpty());
+}
+
 TEST(Result, OfNothing) {
   Result result;
   result.classes.emplace_back();
