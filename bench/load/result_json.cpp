@@ -7,23 +7,25 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-double milliseconds(double nanoseconds) {
-  return nanoseconds / 1e6;
-}
 double milliseconds(std::int64_t nanoseconds) {
-  return milliseconds(static_cast<double>(nanoseconds));
+  return static_cast<double>(nanoseconds) / 1e6;
 }
 
+// Null where nothing was answered: that is no latency, and not one of 0.
 Json latency_of(const Histogram& latency) {
-  return {{"min", milliseconds(latency.min())},
-          {"mean", milliseconds(latency.mean())},
-          {"p50", milliseconds(latency.quantile(0.5))},
-          {"p75", milliseconds(latency.quantile(0.75))},
-          {"p90", milliseconds(latency.quantile(0.9))},
-          {"p99", milliseconds(latency.quantile(0.99))},
-          {"p99.9", milliseconds(latency.quantile(0.999))},
-          {"p99.99", milliseconds(latency.quantile(0.9999))},
-          {"max", milliseconds(latency.max())}};
+  const auto value = [&latency](double milliseconds) {
+    return latency.count() == 0 ? Json(nullptr) : Json(milliseconds);
+  };
+  const auto quantile = [&](double share) { return value(milliseconds(latency.quantile(share))); };
+  return {{"min", value(milliseconds(latency.min()))},
+          {"mean", value(latency.mean() / 1e6)},
+          {"p50", quantile(0.5)},
+          {"p75", quantile(0.75)},
+          {"p90", quantile(0.9)},
+          {"p99", quantile(0.99)},
+          {"p99.9", quantile(0.999)},
+          {"p99.99", quantile(0.9999)},
+          {"max", value(milliseconds(latency.max()))}};
 }
 
 Json class_json(const ClassResult& result) {

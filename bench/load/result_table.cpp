@@ -30,9 +30,12 @@ Row row_of(const ClassResult& result) {
   Row row{result.clients.name, fmt::format("{}", tally.requests),
           fmt::format("{:.1f}", requests_per_second(result)), fmt::format("{}", errors_of(tally)),
           fmt::format("{}", tally.unsent)};
+  const auto latency = [&tally](std::int64_t value) {
+    return tally.latency.count() == 0 ? std::string("-") : milliseconds(value);
+  };
   for (const double share : {0.5, 0.75, 0.9, 0.99, 0.999, 0.9999})
-    row.push_back(milliseconds(tally.latency.quantile(share)));
-  row.push_back(milliseconds(tally.latency.max()));
+    row.push_back(latency(tally.latency.quantile(share)));
+  row.push_back(latency(tally.latency.max()));
   row.push_back(bytes(tally.bytes_in));
   row.push_back(bytes(tally.bytes_out));
   return row;

@@ -112,8 +112,14 @@ TEST(Result, OfNothing) {
   Result result;
   result.classes.emplace_back();
   EXPECT_FALSE(result.answered());
-  EXPECT_EQ(nlohmann::json::parse(json_of(result))["classes"][0]["requests_per_s"], 0);
+  const auto main = nlohmann::json::parse(json_of(result))["classes"][0];
+  EXPECT_EQ(main["requests_per_s"], 0);
+  // No latency is not one of 0.
+  EXPECT_EQ(main["latency_ms"].size(), 9U);
+  for (const auto& latency : main["latency_ms"]) EXPECT_TRUE(latency.is_null());
   EXPECT_THAT(table_of(result), HasSubstr("main: nothing"));
+  EXPECT_THAT(table_of(result), testing::ContainsRegex("\nmain .* - +- .* - +- +- "));
+  EXPECT_THAT(table_of(result), Not(HasSubstr("0.000")));
 }
 
 }  // namespace
