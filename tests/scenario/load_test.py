@@ -340,6 +340,18 @@ class CommandTest(LoadTest):
             self.assertIn(why, outcome.said)
         self.assertEqual(generate(None).exit_status, 2)
 
+    def test_where_the_results_go_is_open_before_the_run(self):
+        path = os.path.join(self.origin.folder, "none", "report")
+        load = self.enterContext(Generator(("127.0.0.1", free_port()), "--json", path, "--duration", "1h"))
+        self.assertEqual(load.wait(), 1)  # long before its hour is over, and before it found that nobody listens there
+        self.assertEqual(load.err(), f"sekisho-load: cannot write the results to {path}: No such file or directory\n")
+        report = os.path.join(self.origin.folder, "report")
+        for requests in (20, 10):  # the second in the place of the first
+            load = self.enterContext(Generator(self.origin.address, "--json", report, "--requests", str(requests)))
+            self.assertEqual(load.wait(), 0, load.err())
+            with open(report, encoding="utf-8") as file:
+                self.assertEqual(json.load(file)["classes"][0]["requests"], requests)
+
     def test_problems_of_a_file_have_their_place(self):
         path = self.scenario("target: 127.0.0.1:1\nclasses:\n  - name: a\n    connectoins: 4\n    rate: fast\n")
         outcome = generate(None, "-f", path)
