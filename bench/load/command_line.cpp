@@ -29,6 +29,8 @@ constexpr const char* footer =
     "  sekisho-load -f bench/load/scenario_attack.yaml\n"
     "docs/load.md has the keys of a class and of a scenario file, and says what is measured how.";
 
+constexpr const char* target_forms = "HOST:PORT, [IPv6]:PORT or unix:PATH";
+
 struct Line {
   std::string target, file;
   std::vector<std::string> classes;
@@ -212,7 +214,7 @@ std::optional<int> read_command_line(int argc, const char* const* argv, Plan& pl
   app.failure_message(usage_problem);
   app.allow_extras();
   Line line;
-  app.add_option("TARGET", line.target, "HOST:PORT or unix:PATH");
+  app.add_option("TARGET", line.target, target_forms);
   app.add_option("-f,--file", line.file, "a scenario of several classes, in YAML")->type_name("SCENARIO");
   CLI::Option* const classes =
       app.add_option(
@@ -259,7 +261,7 @@ std::optional<int> read_command_line(int argc, const char* const* argv, Plan& pl
     if (!plan.target) return say(fmt::format("TARGET: {}", problem));
   }
   if (const auto status = add_classes(line, plan)) return status;
-  if (!plan.target) return say("which TARGET? Write HOST:PORT or unix:PATH");
+  if (!plan.target) return say(fmt::format("which TARGET? Write {}", target_forms));
   complete_plan(plan);
   return std::nullopt;
 }

@@ -4,18 +4,17 @@
 
 #include <signal.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <cstdio>
 #include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
 
+#include "bench/load/progress_line.hpp"
 #include "bench/load/worker.hpp"
 
 namespace sekisho::load {
@@ -37,14 +36,10 @@ void catch_signals() {
   ::sigaction(SIGTERM, &action, nullptr);
 }
 
-struct Sum {
-  std::uint64_t answered = 0, refused = 0, failed = 0, unreached = 0;
-};
-
 using Workers = std::vector<std::unique_ptr<Worker>>;
 
-Sum sum_of(const Workers& workers) {
-  Sum sum;
+ProgressSum sum_of(const Workers& workers) {
+  ProgressSum sum;
   for (const auto& worker : workers) {
     const Progress& progress = worker->progress();
     sum.answered += progress.answered.load(std::memory_order_relaxed);
@@ -54,32 +49,6 @@ Sum sum_of(const Workers& workers) {
   }
   return sum;
 }
-
-// Overwrites its line on a terminal.
-class ProgressLine {
- public:
-  explicit ProgressLine(bool wanted) : shown_(wanted && ::isatty(STDERR_FILENO) == 1) {}
-  ~ProgressLine() {
-    if (shown_) fmt::print(stderr, "\r\x1b[K");
-  }
-  ProgressLine(const ProgressLine&) = delete;
-  ProgressLine& operator=(const ProgressLine&) = delete;
-
-  void show(double seconds, const Sum& sum) {
-    if (!shown_) return;
-    fmt::print(stderr, "\r\x1b[K{:.0f} s: {} answered ({:.0f} a second), {} of them refused; {} failed",
-               seconds, sum.answered,
-               static_cast<double>(sum.answered - last_answered_) / std::max(seconds - last_seconds_, 0.001),
-               sum.refused, sum.failed);
-    last_answered_ = sum.answered;
-    last_seconds_ = seconds;
-  }
-
- private:
-  bool shown_;
-  std::uint64_t last_answered_ = 0;
-  double last_seconds_ = 0;
-};
 
 Workers make_workers(Run& run) {
   Workers workers;
@@ -164,7 +133,7 @@ Result run_plan(const Plan& plan, Target target) {
     while (running > 0) {
       ended.wait_for(lock, glance / 5, [&] { return running == 0; });
       const auto now = std::chrono::steady_clock::now();
-      const Sum sum = sum_of(workers);
+      const ProgressSum sum = sum_of(workers);
       const bool hopeless =
           sum.answered == 0 && sum.failed > 0 && sum.failed == sum.unreached && now - began > patience;
       if (interrupted != 0 || hopeless) run.stop.store(true, std::memory_order_relaxed);

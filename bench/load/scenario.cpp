@@ -122,9 +122,10 @@ void read_scenario_text(std::string_view text, const std::string& name, Plan& pl
   MapReader reader(context, *tree, "the scenario");
   if (tree->kind != Tree::Kind::map) return;
   const auto endpoint =
-      parsed(reader, "target", "HOST:PORT or unix:PATH", [](std::string_view value, std::string& problem) {
-        return config::parse_endpoint(value, config::EndpointUse::connect, {}, problem);
-      });
+      parsed(reader, "target", "HOST:PORT, [IPv6]:PORT or unix:PATH",
+             [](std::string_view value, std::string& problem) {
+               return config::parse_endpoint(value, config::EndpointUse::connect, {}, problem);
+             });
   if (endpoint && !plan.target) plan.target = *endpoint;  // the command line's wins, and was there first
   Plan said;
   if (reader.duration("duration", said.duration, std::chrono::milliseconds(1)) && !plan.duration_given) {

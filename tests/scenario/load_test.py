@@ -9,12 +9,13 @@ import socket
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 import unittest
 from collections import Counter
 
-from support.generator import Generator, accounted, generate
+from support.generator import LOAD, Generator, accounted, generate
 from support.http_client import fetch
 from support.process import free_port, wait_until
 from support.sekisho import Origin, Sekisho
@@ -331,6 +332,23 @@ class CommandTest(LoadTest):
         self.assertEqual(load.wait(), 0 if "200 x" in load.out() else 1)
         self.assertIn("(interrupted)", load.out())
         self.assertIn("The generator: ", load.out())
+
+    def test_the_progress_line_fits_the_terminal(self):
+        terminal, child = os.openpty()
+        self.addCleanup(os.close, terminal)
+        termios.tcsetwinsize(child, (24, 30))
+        load = subprocess.Popen([LOAD, "--think", "20ms", "--duration", "1s", "--warmup", "0s", f"127.0.0.1:{self.origin.address[1]}"],
+                                stdout=subprocess.DEVNULL, stderr=child)
+        os.close(child)
+        shown = b""
+        with contextlib.suppress(OSError):  # which is how a terminal says that nobody holds its other side any more
+            while part := os.read(terminal, 4096):
+                shown += part
+        self.assertEqual(load.wait(), 0)
+        lines = shown.decode().split("\r\x1b[K")
+        self.assertEqual((lines[0], lines[-1]), ("", ""))
+        self.assertRegex(lines[1], r"^0 s: \d+ answered")
+        self.assertLess(max(map(len, lines)), 30)
 
     def test_bad_usage(self):
         for arguments, why in ((["--connections", "none"], "--connections"), (["--rat", "5"], "did you mean --rate?"), (["--duration", "5"], "no unit"),

@@ -176,6 +176,7 @@ TEST(CommandLine, ProblemsOfAClass) {
 
 TEST(CommandLine, HelpAndVersionAreNoMistake) {
   EXPECT_EQ(read({"--help"}).status, 0);
+  EXPECT_THAT(read({"--help"}).said, HasSubstr("HOST:PORT, [IPv6]:PORT or unix:PATH"));
   EXPECT_THAT(read({"--version"}).said, testing::StartsWith("sekisho-load "));
 }
 
