@@ -225,7 +225,7 @@ std::optional<int> read_command_line(int argc, const char* const* argv, Plan& pl
           ->allow_extra_args(false);
   add_run_options(app, plan);
   std::vector<CLI::Option*> of_class = add_class_options(app, line);
-  for (CLI::Option* option : of_class) option->group("One class of clients");
+  for (CLI::Option* option : of_class) option->group("A class of clients");
   try {
     app.parse(argc, argv);
     if (const auto rest = app.remaining(); !rest.empty())
