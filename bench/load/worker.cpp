@@ -84,8 +84,7 @@ void Worker::run() {
   measured_from_ = std::max(begin_, warm);
   end_ = warm + run_.plan.duration.count();
   if (clients_.rate > 0) {
-    schedule_.emplace(clients_.rate / static_cast<double>(clients_.pipeline), begin_, share_.number,
-                      share_.of);
+    schedule_.emplace(clients_.rate, clients_.pipeline, begin_, share_.number, share_.of);
   }
   now_ = steady_now();
   loop();
@@ -148,7 +147,7 @@ void Worker::start_connections() {
       sleep_until(index, now_ + static_cast<std::int64_t>(part(random_) *
                                                           static_cast<double>(clients_.think.count())));
     } else {
-      begin_batch(index, now_);
+      begin_batch(index, now_, clients_.pipeline);
     }
   }
 }
@@ -162,7 +161,7 @@ void Worker::fire_timers() {
         connection.idle_since = now_;
         ready_.push(entry.connection);
       } else {
-        begin_batch(entry.connection, now_);
+        begin_batch(entry.connection, now_, clients_.pipeline);
       }
     } else if (entry.generation == connection.generation) {
       pace(entry.connection);
@@ -175,14 +174,13 @@ void Worker::dispatch() {
   while (!ready_.empty() && budget_ > 0) {
     const std::int64_t due = schedule_->due();
     if (due > now_ || due >= end_) return;
-    schedule_->advance();
     const std::uint32_t index = ready_.pop();
     // Where every connection was busy, that the request waited is the target's doing, and not ours.
-    if (counted(due)) {
-      tally_.behind.record(now_ - std::max(due, connections_[index].idle_since));
-      if (all_were_busy(connections_[index], due)) tally_.all_busy += std::min(clients_.pipeline, budget_);
-    }
-    begin_batch(index, due);
+    const bool late = all_were_busy(connections_[index], due);
+    if (counted(due)) tally_.behind.record(now_ - std::max(due, connections_[index].idle_since));
+    const std::uint64_t begun = begin_batch(index, due, schedule_->left_at_once());
+    if (counted(due) && late) tally_.all_busy += begun;
+    schedule_->take(begun);
   }
 }
 
@@ -231,17 +229,18 @@ void Worker::finish() {
     if (connection.left > 0 && counted(connection.started)) tally_.unfinished += connection.left;
   }
   if (open_loop() && budget_ > 0) {
-    while (schedule_->due() < measured_from_) schedule_->advance();
-    tally_.unsent = std::min(budget_, schedule_->left_before(end_) * clients_.pipeline);
+    while (schedule_->due() < measured_from_) schedule_->take(schedule_->left_at_once());
+    tally_.unsent = std::min(budget_, schedule_->left_before(end_));
     if (ready_.empty() || all_were_busy(connections_[ready_.pop()], schedule_->due()))
       tally_.all_busy += tally_.unsent;
   }
 }
 
-void Worker::begin_batch(std::uint32_t index, std::int64_t started) {
-  if (now_ >= end_ || budget_ == 0) return;
+// How many of `most` requests the connection begins: no more than are its to send, and none at the end.
+std::uint64_t Worker::begin_batch(std::uint32_t index, std::int64_t started, std::uint64_t most) {
+  if (now_ >= end_ || budget_ == 0) return 0;
   Connection& connection = connections_[index];
-  std::uint64_t size = std::min(clients_.pipeline, budget_);
+  std::uint64_t size = std::min(most, budget_);
   if (clients_.keepalive > 0) size = std::min(size, clients_.keepalive - connection.used);
   budget_ -= size;
   connection.started = started;
@@ -253,6 +252,7 @@ void Worker::begin_batch(std::uint32_t index, std::int64_t started) {
   } else if (connection.state == Connection::State::open) {
     write(index);
   }
+  return size;
 }
 
 // `pause`: before the client does anything else.
@@ -268,7 +268,7 @@ void Worker::batch_over(std::uint32_t index, std::int64_t pause) {
   } else if (const std::int64_t think = pause_between(); think > 0) {
     sleep_until(index, now_ + think);
   } else {
-    begin_batch(index, now_);
+    begin_batch(index, now_, clients_.pipeline);
   }
 }
 

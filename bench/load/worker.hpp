@@ -73,7 +73,7 @@ class Worker {
   void finish();
 
   // What a client does next (worker.cpp).
-  void begin_batch(std::uint32_t index, std::int64_t started);
+  std::uint64_t begin_batch(std::uint32_t index, std::int64_t started, std::uint64_t most);
   void batch_over(std::uint32_t index, std::int64_t pause);
   void note_response(const Connection& connection);
   void fail(std::uint32_t index, Failure failure);

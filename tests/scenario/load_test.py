@@ -122,7 +122,8 @@ class OriginTest(LoadTest):
 
 class OpenLoopTest(LoadTest):
     def test_as_many_requests_as_the_rate_says(self):
-        for arguments in ([], ["--threads", "2"], ["--fresh"], ["--pipeline", "5"]):
+        for arguments in ([], ["--threads", "2"], ["--fresh"], ["--pipeline", "5"], ["--pipeline", "10", "--keepalive", "4"],
+                          ["--pipeline", "10", "--keepalive", "25", "--threads", "2"]):
             one = self.generate("--rate", "500", "--duration", "1s", "--warmup", "100ms", "--connections", "8", *arguments)
             # Each was due at a time of its own, and has an end, whatever the machine was doing then.
             self.assertEqual(accounted(one), 500, one)
