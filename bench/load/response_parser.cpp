@@ -8,6 +8,7 @@ namespace sekisho::load {
 namespace {
 
 constexpr std::size_t most_line_bytes = 4096;
+constexpr std::size_t status_end = std::string_view("HTTP/1.1 200").size();
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
@@ -39,6 +40,17 @@ void each_element(std::string_view list, Function function) {
 bool parse_number(std::string_view text, int base, std::uint64_t& value) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
   return !text.empty() && error == std::errc() && end == text.data() + text.size();
+}
+
+// HTTP/1.x SP 3DIGIT [SP reason], or what may become that.
+bool begins_like_response(std::string_view text) {
+  constexpr std::string_view version = "HTTP/1.";
+  const std::string_view begun = text.substr(0, version.size());
+  if (begun != version.substr(0, begun.size())) return false;
+  for (std::size_t i = version.size(); i < std::min(text.size(), status_end); ++i) {
+    if (i == 8 ? text[i] != ' ' : !is_digit(text[i])) return false;
+  }
+  return text.size() < 10 || text[9] != '0';
 }
 
 // Behind the empty line that ends a head; npos where that has not come.
@@ -104,7 +116,8 @@ ResponseParser::Result ResponseParser::take_head(std::string_view& input, bool t
   if (partial_.empty()) {
     const std::size_t size = end_of_head(input, 0);
     if (size == std::string_view::npos) {
-      if (input.size() > most_head_bytes) return Result::malformed;
+      // A peer of another protocol may wait for an answer, with its line's end yet to come.
+      if (input.size() > most_head_bytes || !begins_like_response(input)) return Result::malformed;
       partial_ = input;
       input = {};
       return Result::more;
@@ -117,7 +130,8 @@ ResponseParser::Result ResponseParser::take_head(std::string_view& input, bool t
     // The empty line may have begun in what came before.
     const std::size_t size = end_of_head(partial_, old < 3 ? 0 : old - 3);
     if (size == std::string_view::npos) {
-      if (partial_.size() > most_head_bytes) return Result::malformed;
+      if (partial_.size() > most_head_bytes || (old < status_end && !begins_like_response(partial_)))
+        return Result::malformed;
       input = {};
       return Result::more;
     }
@@ -141,11 +155,9 @@ bool ResponseParser::read_head(std::string_view head, bool to_head) {
     if (line.ends_with('\r')) line.remove_suffix(1);
     return line;
   };
-  // HTTP/1.x SP 3DIGIT [SP reason]
   const std::string_view first = next_line();
-  if (first.size() < 12 || !first.starts_with("HTTP/1.") || !is_digit(first[7]) || first[8] != ' ' ||
-      !is_digit(first[9]) || !is_digit(first[10]) || !is_digit(first[11]) || first[9] == '0' ||
-      (first.size() > 12 && first[12] != ' '))
+  if (first.size() < status_end || !begins_like_response(first) ||
+      (first.size() > status_end && first[status_end] != ' '))
     return false;
   status_ = static_cast<std::uint16_t>((first[9] - '0') * 100 + (first[10] - '0') * 10 + (first[11] - '0'));
   closes_ = first[7] == '0';

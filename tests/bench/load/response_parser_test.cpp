@@ -103,6 +103,15 @@ TEST(ResponseParser, Malformed) {
   }
 }
 
+TEST(ResponseParser, AnotherProtocolIsMalformedFromItsFirstBytes) {
+  for (const std::string_view text :
+       {"SSH-2.0-OpenSSH_9.6\r\n", "220 mail.example.jp ESMTP\r\n", "HTTP/2", "HTTP/1.1/", "HTTP/1.1 x",
+        "HTTP/1.1 09", "HTTP/1.1 20\r\n", "http/1.1 200", "\x15\x03\x01"}) {
+    expect(text, {-1});
+  }
+  expect("HTTP/1.1 200", {0});
+}
+
 TEST(ResponseParser, EndlessHeadsAndLinesAreMalformed) {
   const std::string head = "HTTP/1.1 200 OK\r\nX: " + std::string(2 * ResponseParser::most_head_bytes, 'x');
   EXPECT_EQ(statuses(head, head.size()), std::vector<int>{-1});
