@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "bench/load/allowance.hpp"
 #include "bench/load/response_parser.hpp"
 
 namespace sekisho::load {
@@ -29,7 +30,10 @@ struct Connection {
   std::string_view unsent_body;  // and what follows it, within the images
   ResponseParser parser;
 
-  bool writing() const { return to_write > 0 || !unsent.empty() || !unsent_body.empty(); }
+  Allowance reading, sending;  // where these are slow
+
+  bool held_up() const { return !unsent.empty() || !unsent_body.empty(); }
+  bool writing() const { return to_write > 0 || held_up(); }
 };
 
 }  // namespace sekisho::load

@@ -24,20 +24,16 @@ constexpr std::int64_t grace = 2 * second;  // for answers still to come at the 
 constexpr std::uint32_t connects_at_once = 64;
 constexpr std::size_t events_at_once = 256;
 constexpr std::size_t input_bytes = 256 * 1024;
-constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
 
-// A slow client moves a piece each tick: often enough to look like a trickle, and at least a byte.
+// A slow client moves a piece each tick: often enough to look like a trickle, and to leave the reader's
+// buffer small, and at least a byte.
 std::int64_t tick_for(const ClientClass& clients) {
-  const std::uint64_t rate =
-      std::min(clients.read_rate == 0 ? std::numeric_limits<std::uint64_t>::max() : clients.read_rate,
-               clients.send_rate == 0 ? std::numeric_limits<std::uint64_t>::max() : clients.send_rate);
-  return std::max(50 * millisecond,
-                  second / static_cast<std::int64_t>(std::min<std::uint64_t>(rate, second)));
-}
-
-std::size_t piece(std::uint64_t rate, std::int64_t tick) {
-  return static_cast<std::size_t>(
-      std::max(1.0, static_cast<double>(rate) * static_cast<double>(tick) / static_cast<double>(second)));
+  constexpr double piece = 64 * 1024;
+  const double a_byte =
+      static_cast<double>(second) /
+      static_cast<double>(std::max<std::uint64_t>({1, clients.read_rate, clients.send_rate}));
+  return std::clamp(static_cast<std::int64_t>(piece * a_byte), millisecond,
+                    std::max(50 * millisecond, static_cast<std::int64_t>(a_byte)));
 }
 
 }  // namespace
@@ -59,8 +55,6 @@ Worker::Worker(Run& run, const ClientClass& clients, Share share)
       input_(input_bytes),
       output_(64 * 1024 + 2 * images_.most_head_bytes()),
       tick_(tick_for(clients)),
-      slow_read_(std::min(piece(clients.read_rate, tick_), input_bytes)),
-      slow_send_(piece(clients.send_rate, tick_)),
       budget_(clients.requests == 0 ? std::numeric_limits<std::uint64_t>::max()
                                     : share.part(clients.requests)) {
   if (clients.clients) draw_.emplace(*clients.clients, run.plan.seed, share.number, share.of);

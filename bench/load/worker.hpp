@@ -95,14 +95,16 @@ class Worker {
   void opened(std::uint32_t index);
   void write(std::uint32_t index);
   std::size_t compose(std::uint32_t index, bool one);
-  bool flush(Connection& connection, std::size_t most);
+  std::size_t flush(Connection& connection, std::size_t most);
   std::size_t send(Connection& connection, std::string_view head, std::string_view body);
   std::string_view large_body() const;
-  void read(std::uint32_t index, std::size_t most, bool to_end);
-  void consume(std::uint32_t index, std::string_view input, bool ended);
+  std::uint64_t read(std::uint32_t index, std::uint64_t most, bool to_end);
+  bool consume(std::uint32_t index, std::string_view input, bool ended);
   void peer_closed(std::uint32_t index);
   void start_pacing(std::uint32_t index);
   void pace(std::uint32_t index);
+  void send_slowly(std::uint32_t index);
+  void read_slowly(std::uint32_t index);
 
   Run& run_;
   const ClientClass& clients_;
@@ -123,8 +125,7 @@ class Worker {
   std::int64_t now_ = 0;
   std::int64_t begin_ = 0, measured_from_ = 0, end_ = 0;
   std::int64_t next_sweep_ = 0;
-  std::int64_t tick_ = 0;  // between two pieces of a slow reader or sender
-  std::size_t slow_read_ = 0, slow_send_ = 0;
+  std::int64_t tick_ = 0;      // between two pieces of a slow reader or sender
   std::uint64_t budget_ = 0;   // requests that may still be begun
   std::uint32_t started_ = 0;  // connections that have begun
   std::uint64_t active_ = 0;   // connections with responses to come

@@ -5,15 +5,19 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 #include "bench/load/worker.hpp"
 
 namespace sekisho::load {
 namespace {
 
-// A slow reader takes little at once, or the kernel would read on in its place.
-int receive_buffer_for(std::uint64_t read_rate) {
-  return read_rate == 0 ? 0 : static_cast<int>(std::clamp<std::uint64_t>(read_rate / 16, 4096, 256 * 1024));
+// A slow reader's is small, or the kernel would read on in its place; but holds what two ticks read, or the
+// peer's next bytes would come too late for a tick.
+int receive_buffer_for(std::uint64_t read_rate, std::int64_t tick) {
+  if (read_rate == 0) return 0;
+  return static_cast<int>(
+      std::clamp(2e-9 * static_cast<double>(read_rate) * static_cast<double>(tick), 4096.0, 1e8));
 }
 
 }  // namespace
@@ -24,7 +28,7 @@ void Worker::connect(std::uint32_t index) {
   connection.progressed = now_;
   bool connected = false;
   connection.fd = begin_connect(run_.target, share_.first_connection + index, run_.connections,
-                                receive_buffer_for(clients_.read_rate), connected);
+                                receive_buffer_for(clients_.read_rate, tick_), connected);
   if (connection.fd < 0) {
     connect_failed(index, errno);
     return;
@@ -81,12 +85,13 @@ void Worker::handle(std::uint32_t index, std::uint32_t events) {
     if ((events & EPOLLOUT) == 0) return;
     opened(index);
   } else if ((events & EPOLLOUT) != 0 && connection.writing() && clients_.send_rate == 0) {
-    if (flush(connection, connection.unsent.size() + connection.unsent_body.size())) write(index);
+    flush(connection, connection.unsent.size() + connection.unsent_body.size());
+    if (!connection.held_up()) write(index);
   }
   const bool ends = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
   // A slow reader looks at its ticks, but for the end of a connection that it does not use.
   if ((ends || (events & EPOLLIN) != 0) && (clients_.read_rate == 0 || connection.left == 0))
-    read(index, input_.size(), ends);
+    read(index, std::numeric_limits<std::uint64_t>::max(), ends);
 }
 
 void Worker::opened(std::uint32_t index) {
@@ -139,14 +144,14 @@ void Worker::write(std::uint32_t index) {
   }
 }
 
-// Whether all is gone that waited for the socket.
-bool Worker::flush(Connection& connection, std::size_t most) {
+// Sends of what waited for the socket; how many bytes it took.
+std::size_t Worker::flush(Connection& connection, std::size_t most) {
   const std::string_view head = std::string_view(connection.unsent).substr(0, most);
   const std::string_view body = connection.unsent_body.substr(0, most - head.size());
   const std::size_t sent = send(connection, head, body);
   connection.unsent_body.remove_prefix(sent - std::min(sent, head.size()));
   connection.unsent.erase(0, std::min(sent, head.size()));
-  return connection.unsent.empty() && connection.unsent_body.empty();
+  return sent;
 }
 
 // How many bytes the socket took.
@@ -168,13 +173,16 @@ std::size_t Worker::send(Connection& connection, std::string_view head, std::str
   return static_cast<std::size_t>(sent);
 }
 
-void Worker::read(std::uint32_t index, std::size_t most, bool to_end) {
+// No more than `most` bytes; how many it read.
+std::uint64_t Worker::read(std::uint32_t index, std::uint64_t most, bool to_end) {
   Connection& connection = connections_[index];
   const std::uint32_t generation = connection.generation;
-  while (connection.generation == generation) {
-    const ssize_t size = ::recv(connection.fd, input_.data(), most, 0);
+  std::uint64_t taken = 0;
+  while (connection.generation == generation && taken < most) {
+    const std::size_t room = std::min<std::uint64_t>(input_.size(), most - taken);
+    const ssize_t size = ::recv(connection.fd, input_.data(), room, 0);
     if (size < 0 && errno == EINTR) continue;
-    if (size < 0 && errno == EAGAIN) return;
+    if (size < 0 && errno == EAGAIN) break;
     now_ = steady_now();
     if (size == 0) {
       peer_closed(index);
@@ -185,18 +193,21 @@ void Worker::read(std::uint32_t index, std::size_t most, bool to_end) {
         close(index);
       }
     } else {
+      taken += static_cast<std::uint64_t>(size);
       connection.progressed = now_;
       if (counted(now_)) tally_.bytes_in += static_cast<std::uint64_t>(size);
-      consume(index, {input_.data(), static_cast<std::size_t>(size)}, to_end);
+      if (!consume(index, {input_.data(), static_cast<std::size_t>(size)}, to_end)) break;
       // Less than there was room for: the rest, if any, comes with an event of its own, but for the end that
       // this one told of.
-      if (most < input_.size() || (static_cast<std::size_t>(size) < most && !to_end)) return;
+      if (static_cast<std::size_t>(size) < room && !to_end) break;
     }
   }
+  return taken;
 }
 
-// `ended`: whether the peer sends nothing after what has come.
-void Worker::consume(std::uint32_t index, std::string_view input, bool ended) {
+// `ended`: whether the peer sends nothing after what has come. False where nothing more can be due
+// before an event tells of it: the responses were the last ones asked for, or the connection is done with.
+bool Worker::consume(std::uint32_t index, std::string_view input, bool ended) {
   Connection& connection = connections_[index];
   ResponseParser& parser = connection.parser;
   if (connection.left == 0) {
@@ -206,15 +217,15 @@ void Worker::consume(std::uint32_t index, std::string_view input, bool ended) {
         parser.take(input, false) != ResponseParser::Result::malformed && parser.status() == 408;
     if (!said && counted(now_)) ++tally_.errors[static_cast<std::size_t>(Failure::malformed)];
     close(index);
-    return;
+    return false;
   }
   while (!input.empty()) {
     switch (parser.take(input, to_head_)) {
       case ResponseParser::Result::more:
-        return;
+        return true;
       case ResponseParser::Result::malformed:
         fail(index, Failure::malformed);
-        return;
+        return false;
       case ResponseParser::Result::complete:
         break;
     }
@@ -223,7 +234,7 @@ void Worker::consume(std::uint32_t index, std::string_view input, bool ended) {
     if (connection.left > 0) {
       if (!parser.closes()) continue;
       fail(index, Failure::reset);
-      return;
+      return false;
     }
     const bool surplus = !input.empty() && !parser.closes();
     if (surplus && counted(connection.started)) ++tally_.errors[static_cast<std::size_t>(Failure::malformed)];
@@ -231,8 +242,9 @@ void Worker::consume(std::uint32_t index, std::string_view input, bool ended) {
     const bool used_up = clients_.keepalive > 0 && connection.used >= clients_.keepalive;
     if (surplus || ended || parser.closes() || connection.writing() || used_up) close(index);
     batch_over(index, 0);
-    return;
+    return false;
   }
+  return true;
 }
 
 void Worker::peer_closed(std::uint32_t index) {
@@ -257,22 +269,45 @@ void Worker::start_pacing(std::uint32_t index) {
   Connection& connection = connections_[index];
   if (connection.pacing) return;
   connection.pacing = true;
+  connection.reading.begin(now_);
+  connection.sending.begin(now_);
   timers_.push({now_ + tick_, index, connection.generation});
 }
 
 void Worker::pace(std::uint32_t index) {
   Connection& connection = connections_[index];
-  connection.pacing = false;
-  if (connection.left == 0) return;
-  start_pacing(index);
-  if (clients_.send_rate > 0 && connection.writing()) {
-    if (connection.unsent.empty() && connection.unsent_body.empty()) {
+  if (connection.left == 0) {
+    connection.pacing = false;
+    return;
+  }
+  timers_.push({now_ + tick_, index, connection.generation});
+  if (clients_.send_rate > 0) send_slowly(index);
+  if (clients_.read_rate > 0) read_slowly(index);
+}
+
+void Worker::send_slowly(std::uint32_t index) {
+  Connection& connection = connections_[index];
+  if (!connection.writing()) connection.sending.begin(now_);
+  std::uint64_t most = connection.sending.bytes(clients_.send_rate, now_);
+  while (most > 0 && connection.writing()) {
+    if (!connection.held_up()) {
       connection.unsent.assign(output_.data(), compose(index, true));
       connection.unsent_body = large_body();
     }
-    flush(connection, slow_send_);
+    const std::size_t sent = flush(connection, most);
+    if (sent == 0) return;
+    connection.sending.spend(clients_.send_rate, sent);
+    most -= sent;
   }
-  if (clients_.read_rate > 0) read(index, slow_read_, false);
+}
+
+void Worker::read_slowly(std::uint32_t index) {
+  Connection& connection = connections_[index];
+  const std::uint64_t most = connection.reading.bytes(clients_.read_rate, now_);
+  const std::uint64_t taken = read(index, most, false);
+  connection.reading.spend(clients_.read_rate, taken);
+  // The wait for a response is not the reader's, and nothing to make up for.
+  if (taken < most && !connection.parser.within()) connection.reading.begin(now_);
 }
 
 }  // namespace sekisho::load

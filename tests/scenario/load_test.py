@@ -96,12 +96,12 @@ class OriginTest(LoadTest):
     def test_a_slow_reader_takes_its_time(self):
         one = self.generate("--requests", "2", "--connections", "2", "--read-rate", "100KiB", "--path", "/bytes?n=100000")
         self.assertEqual(one["statuses"], {"200": 2})
-        self.assertGreater(one["latency_ms"]["min"], 500)
+        self.assertGreaterEqual(one["latency_ms"]["min"], 976)  # no byte before it is due; how much later is the machine's doing
 
     def test_a_slow_sender_takes_its_time(self):
         one = self.generate("--requests", "2", "--connections", "2", "--send-rate", "10KiB", "--body", "5000", "--path", "/upload")
         self.assertEqual(one["statuses"], {"200": 2})
-        self.assertGreater(one["latency_ms"]["min"], 300)
+        self.assertGreater(one["latency_ms"]["min"], 488)
 
     def test_bytes_are_of_the_measured_time(self):
         # Begun within it and answered after its end: the request counts, and latency too, but not the bytes that came later.
