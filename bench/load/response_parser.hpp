@@ -32,6 +32,8 @@ class ResponseParser {
 
   // Whether bytes of a response have been taken that is not complete.
   bool within() const { return state_ != State::head || !partial_.empty(); }
+  // How many of the next bytes belong to a body, whatever they are: take() does not look at them.
+  std::uint64_t body_left() const { return state_ == State::counted ? left_ : 0; }
   // Of the response whose head was read last.
   unsigned status() const { return status_; }
   // Whether the connection ends with it.

@@ -12,6 +12,9 @@
 namespace sekisho::load {
 namespace {
 
+// What is left of a body is worth receives of its own from so many bytes on.
+constexpr std::uint64_t long_body = 16 * 1024;
+
 // A slow reader's is small, or the kernel would read on in its place; but holds what two ticks read, or the
 // peer's next bytes would come too late for a tick.
 int receive_buffer_for(std::uint64_t read_rate, std::int64_t tick) {
@@ -179,8 +182,13 @@ std::uint64_t Worker::read(std::uint32_t index, std::uint64_t most, bool to_end)
   const std::uint32_t generation = connection.generation;
   std::uint64_t taken = 0;
   while (connection.generation == generation && taken < most) {
-    const std::size_t room = std::min<std::uint64_t>(input_.size(), most - taken);
-    const ssize_t size = ::recv(connection.fd, input_.data(), room, 0);
+    // Of a body only the length counts: TCP lets go of it without copying it. A UNIX socket does not know
+    // that, and copies.
+    const std::uint64_t body = connection.parser.body_left();
+    const bool unseen = body >= long_body;
+    const std::size_t room =
+        std::min({std::uint64_t{input_.size()}, most - taken, unseen ? body : UINT64_MAX});
+    const ssize_t size = ::recv(connection.fd, input_.data(), room, unseen ? MSG_TRUNC : 0);
     if (size < 0 && errno == EINTR) continue;
     if (size < 0 && errno == EAGAIN) break;
     now_ = steady_now();

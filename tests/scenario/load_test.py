@@ -63,6 +63,15 @@ class OriginTest(LoadTest):
             one = self.generate("--requests", "40", "--path", f"/rails?cut=4&chunk={chunk}")
             self.assertEqual((one["statuses"], one["errors"]["reset"]), ({"200": 30}, 10))
 
+    def test_long_bodies_end_where_they_end(self):
+        # Their bytes are let go of unseen, but not those that follow: a chunk's end, or the head of a pipelined response.
+        unix = self.enterContext(Origin(unix=True))
+        arguments = ["--path", "/bytes?n=1000000", "--path", "/bytes?n=16385", "--path", "/chunked?n=1000000", "--path", "/"]
+        for target, more in ((self.origin.address, []), (unix.upstream, []), (self.origin.address, ["--pipeline", "8"]), (unix.upstream, ["--fresh"])):
+            one = self.generate("--requests", "160", "--connections", "2", *arguments, *more, target=target)
+            self.assertEqual((one["statuses"], sum(one["errors"].values())), ({"200": 160}, 0))
+            self.assertGreater(one["bytes_in"], 40 * 2_016_385)
+
     def test_head(self):
         one = self.generate("--requests", "100", "--method", "HEAD", "--path", "/bytes?n=1000", "--path", "/chunked?n=1000")
         self.assertEqual(one["statuses"], {"200": 100})

@@ -137,6 +137,22 @@ TEST(ResponseParser, WhetherTheConnectionEnds) {
   EXPECT_TRUE(closes("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"));
 }
 
+TEST(ResponseParser, WhatIsLeftOfABody) {
+  const auto left = [](std::string_view text) {
+    ResponseParser parser;
+    parser.reset();
+    EXPECT_EQ(parser.take(text, false), Result::more);
+    return parser.body_left();
+  };
+  EXPECT_EQ(left("HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n"), 0U);
+  EXPECT_EQ(left("HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n\r\nabc"), 69'997U);
+  EXPECT_EQ(left("HTTP/1.1 200 OK\r\n\r\nabc"), 0U);
+  const std::string_view chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nab";
+  EXPECT_EQ(left(chunked), 4U);
+  EXPECT_EQ(left(std::string(chunked) + "cdef"), 0U);  // its line's end is looked at
+  EXPECT_EQ(left(std::string(chunked) + "cdef\r\n"), 0U);
+}
+
 TEST(ResponseParser, AResetForgetsWhatCameInPart) {
   ResponseParser parser;
   parser.reset();
