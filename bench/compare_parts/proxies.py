@@ -146,6 +146,10 @@ class Proxy:
             ("one of another client", other, (200, 1024)),
             ("one of that client under another claim", claimed[0], 429 if self.limit == "strict" else 200),
         ]
+        # Trusted peers on the right are passed over until an address that is none of them.
+        for claim, expected in [("198.51.100.1, 127.0.0.9", 200), ("198.51.100.2, 127.0.0.9", 200),
+                                ("198.51.100.1, 127.0.0.10", 429 if self.limit == "strict" else 200)]:
+            wanted.append((f"one forwarded for {claim}", self.ask(client=claim)[0], expected))
         for what, got, expected in wanted:
             if got != expected:
                 raise Failed(f"{self.name}, limit {self.limit}: {what} got {got}, not {expected}")
