@@ -157,6 +157,11 @@ class Proxy:
                           ("a host that is an address", self.ask(host=self.address, client="198.51.100.10"))]:
             if got[0] not in (403, 421):
                 raise Failed(f"{self.name}: {what} got {got[0]}, not 403 or 421")
+        if self.limit in ("open", "wide"):  # else the other limit refuses first
+            # Five a second: on a machine that stands still meanwhile it takes more of them to meet it.
+            statuses = [self.ask("/limited", client="198.51.100.11")[0] for _ in range(50)]
+            if statuses[:5] != [200] * 5 or 429 not in statuses or self.ask(client="198.51.100.11")[0] != 200:
+                raise Failed(f"{self.name}: a path of its own limit, 5 a second, got {statuses}")
 
     def values(self):
         rate, burst = LIMITS[self.limit][self.kind]
