@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import tempfile
 
@@ -36,7 +37,7 @@ def piece(name):
 
 
 class Proxy:
-    """One of them, running. `limit` names a row of LIMITS; `tuning`: small or bulk; `table`: clients that it can track."""
+    """One of them, running. `limit` names a row of LIMITS; `tuning`: small, bulk, or of HAProxy log; `table`: clients that it can track."""
 
     kind = ""
     stop_signal = signal.SIGTERM
@@ -70,16 +71,12 @@ class Proxy:
         """Writes its files; a reload reads them again."""
 
     def start(self):
+        pipe = self.start_sink() if self.log else None
         self.configure()
-        cpus = self.bench.proxy_cpus(self.workers)
         with open(self.folder / "stderr", "wb") as errors:
-            if self.log:  # into a pipe, whose reader is not the proxy's cost
-                self.sink = process.start(["wc", "-l"], self.bench.load_cpus, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-                # A reader that shares its processor with the load comes late now and then: no proxy shall wait for that, or lose lines.
-                fcntl.fcntl(self.sink.stdin, fcntl.F_SETPIPE_SZ, 1 << 20)
-            self.child = process.start(self.command(), cpus, stdout=self.sink.stdin if self.sink else errors, stderr=errors)
-        if self.sink:
-            self.sink.stdin.close()
+            self.child = process.start(self.command(), self.bench.proxy_cpus(self.workers), stdout=pipe or errors, stderr=errors)
+        if pipe:
+            pipe.close()
             self.sink.stdin = None  # closed: nothing of ours keeps the pipe open
         try:
             process.wait_until(lambda: self.child.poll() is not None or process.accepts(self.port), f"{self.name} listens", 60)
@@ -89,6 +86,13 @@ class Proxy:
             said = self.said()
             self.stop()
             raise Failed(f"{problem}\n{said}") from None
+
+    def start_sink(self):
+        """Who reads the log, which is not the proxy's cost, and counts its lines; the proxy's end of the pipe."""
+        self.sink = process.start(["wc", "-l"], self.bench.load_cpus, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # A reader that shares its processor with the load comes late now and then: no proxy shall wait for that, or lose lines.
+        fcntl.fcntl(self.sink.stdin, fcntl.F_SETPIPE_SZ, 1 << 20)
+        return self.sink.stdin
 
     def said(self):
         """The end of what it wrote to stderr."""
@@ -205,6 +209,18 @@ class Nginx(Proxy):
 class Haproxy(Proxy):
     kind = "haproxy"
     reload_signal = signal.SIGUSR2
+    ring_port = 0  # where the ring's reader listens
+
+    def start_sink(self):
+        if self.tuning != "log":
+            return super().start_sink()
+        # The ring's reader is a server: it takes HAProxy's connection, and reads that as others read the pipe.
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.ring_port = listener.getsockname()[1]
+            accept = ("import os, socket; peer = socket.socket(fileno=0).accept()[0]; os.dup2(peer.fileno(), 0); peer.close(); "
+                      "os.execvp('wc', ['wc', '-l'])")
+            self.sink = process.start(["/usr/bin/python3", "-c", accept], self.bench.load_cpus, stdin=listener, stdout=subprocess.PIPE)
+        return None
 
     def configure(self):
         values = self.values()
@@ -214,9 +230,11 @@ class Haproxy(Proxy):
             "WINDOW": window, "MOST": most,
             # Two descriptors a connection, and where it splices, a pipe's as well.
             "CONNECTIONS": self.bench.descriptors // (5 if self.tuning == "bulk" else 2) - 250,
-            "GLOBAL_LOG": "log stdout format raw local0 info" if self.log else "",
+            # Containers log to stdout, a write for each line. Tuned, lines go into a ring in memory, whence they leave many at once.
+            "GLOBAL_LOG": "" if not self.log else "log ring@lines format raw local0 info" if self.tuning == "log" else "log stdout format raw local0 info",
+            "RING": fill("haproxy_ring.cfg", {"PORT": self.ring_port}) if self.tuning == "log" else "",
             "LOG": piece("haproxy_log.cfg") if self.log else "",
-            "GLOBAL_TUNING": piece(f"haproxy_{self.tuning}.cfg") if self.tuning else "",
+            "GLOBAL_TUNING": piece(f"haproxy_{self.tuning}.cfg") if self.tuning in ("small", "bulk") else "",
             "TUNING": "option splice-request\n    option splice-response" if self.tuning == "bulk" else "",
         }
         (self.folder / "haproxy.cfg").write_text(fill("haproxy.cfg", values), encoding="utf-8")
