@@ -31,16 +31,13 @@ def save(figure, folder, name):
     plt.close(figure)
 
 
-def contenders(runs):
-    return list(dict.fromkeys(run["contender"] for run in runs))
-
-
-def draw_ratios(machine, found, names, folder):
+def draw_ratios(machine, found, names, results, folder):
     """Processor time a request to bare nginx's: medians, whiskers the least and the most of the rounds, and what the design asks for."""
-    figure, panel = plt.subplots(figsize=(11, 0.3 * sum(len(contenders(runs)) + 1 for _, runs in found) + 1.2))
+    figure, panel = plt.subplots(figsize=(11, 0.3 * sum(len(results[cell.key]["contenders"]) + 1 for cell, _ in found) + 1.2))
     place, ticks = 0, []
     for cell, runs in found:
-        for name in contenders(runs):
+        order = results[cell.key]["contenders"]
+        for name in order:
             values = cells.ratios(runs, name)
             middle = statistics.median(values)
             panel.barh(place, middle, 0.8, color=colour(name, names), xerr=[[middle - min(values)], [max(values) - middle]],
@@ -49,7 +46,7 @@ def draw_ratios(machine, found, names, folder):
                 panel.plot([cell.target] * 2, [place - 0.45, place + 0.45], color="black", linewidth=1.5)
             ticks.append((place, name))
             place += 1
-        panel.text(0, place - len(contenders(runs)) - 0.75, cell.title, fontsize=8, fontweight="bold", va="center")
+        panel.text(0, place - len(order) - 0.75, results[cell.key]["title"], fontsize=8, fontweight="bold", va="center")
         place += 1
     panel.axvline(1, color="black", linewidth=0.6)
     panel.set_yticks([at for at, _ in ticks], [name for _, name in ticks], fontsize=8)
@@ -67,7 +64,7 @@ def draw_cells(machine, found, names, results, folder):
     heads = ["requests/s", "CPU us/request", "system calls/request", "p50, p99, p99.9 ms", "memory, MB"]
     figure, panels = plt.subplots(len(found), len(heads), figsize=(20, 1.9 * len(found) + 0.6), squeeze=False)
     for row, (cell, runs) in zip(panels, found):
-        order = contenders(runs)
+        order = results[cell.key]["contenders"]
         colours = [colour(name, names) for name in order]
         calls = results[cell.key]["system_calls"]
         columns = [[cells.median_of(runs, name, "requests_per_s") for name in order],
@@ -75,8 +72,10 @@ def draw_cells(machine, found, names, results, folder):
                    [cells.median_of(runs, name, "memory_kib") / 1024 for name in order]]
         for panel, head, values in zip(row, heads, columns):
             if values is None:
+                paced = results[cell.key]["paced_runs"]
+                head += f", open loop at {results[cell.key]['paced_rate']:,}/s" if paced else ", closed loop"
                 for what, marker in (("p50", "o"), ("p99", "|"), ("p99.9", "x")):
-                    panel.scatter([cells.median_of(runs, name, what) for name in order], range(len(order)), c=colours, marker=marker, s=25)
+                    panel.scatter([cells.median_of(paced or runs, name, what) for name in order], range(len(order)), c=colours, marker=marker, s=25)
                 panel.set_xscale("log")
             else:
                 panel.barh(range(len(order)), values, color=colours)
@@ -86,17 +85,17 @@ def draw_cells(machine, found, names, results, folder):
             panel.invert_yaxis()
             panel.grid(axis="x", alpha=0.25)
         row[0].set_title("")
-        row[0].set_title(f"{cell.title}: requests/s", fontsize=8, fontweight="bold", loc="left")
+        row[0].set_title(f"{results[cell.key]['title']}: requests/s", fontsize=8, fontweight="bold", loc="left")
     caption(figure, machine)
     figure.tight_layout(rect=(0, 0.005, 1, 1))
     save(figure, folder, "compare_cells.svg")
 
 
-def draw_floods(machine, found, names, folder):
+def draw_floods(machine, found, names, results, folder):
     """What the good clients waited, and how many of them were served."""
     figure, panels = plt.subplots(1, len(found), figsize=(6 * len(found), 4), squeeze=False)
     for panel, (one, runs) in zip(panels[0], found):
-        order = contenders(runs)
+        order = results[one.key]["contenders"]
         for place, name in enumerate(order):
             mine = [run for run in runs if run["contender"] == name]
             for what, marker in (("p50", "o"), ("p99", "|")) if any(run["served"] for run in mine) else ():
@@ -106,7 +105,7 @@ def draw_floods(machine, found, names, folder):
                                              for name, mine in served.items()], fontsize=8)
         panel.set_xscale("log")
         panel.set_xlabel("ms; dots p50, strokes p99")
-        panel.set_title(one.title, fontsize=7)
+        panel.set_title(results[one.key]["title"], fontsize=7)
         panel.invert_yaxis()
         panel.grid(axis="x", which="both", alpha=0.25)
     caption(figure, machine)
@@ -124,10 +123,10 @@ def main():
     measured = [(cell, results[cell.key]["runs"]) for cell in cells.CELLS if cell.key in results]
     floods = [(one, results[one.key]["runs"]) for one in flood.FLOODS if one.key in results]
     if measured:
-        draw_ratios(machine, measured, names, folder)
+        draw_ratios(machine, measured, names, results, folder)
         draw_cells(machine, measured, names, results, folder)
     if floods:
-        draw_floods(machine, floods, names, folder)
+        draw_floods(machine, floods, names, results, folder)
 
 
 if __name__ == "__main__":

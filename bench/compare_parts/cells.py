@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import random
 import statistics
 import subprocess
 
@@ -18,7 +19,7 @@ MEGABYTE = 1_000_000
 @dataclasses.dataclass
 class Cell:
     key: str
-    title: str
+    title: str  # as Scale.titled fills it in
     load: list  # arguments of sekisho-load
     status: str = "200"  # what nearly every request must get
     limit: str = "open"
@@ -31,6 +32,7 @@ class Cell:
     reference: str = ""  # what DESIGN.md's prototype measured of nginx, HAProxy and the floor
     population: int = 0  # clients that ask in turn; each has spent its limit before anything is measured
     workers: int = 1  # of a second Sekisho and a second nginx
+    paced: bool = False  # measured once more in an open loop, at a rate that all of them can serve
 
 
 GET = ["--path", "/bytes?n=1024", "--clients", "uniform:1000", "--client-base", "10.1.0.0"]
@@ -38,18 +40,18 @@ REFUSED = ["--path", "/bytes?n=1024", "--clients", "one", "--client-base", "203.
 MANY = 400_000
 
 CELLS = [
-    Cell("get32", "GET 1 KB, 32 keep-alive connections, bare", ["--connections", "32", *GET], target=0.86, reference="1.00 / 0.90 / 0.81"),
-    Cell("get32_log", "GET 1 KB, 32 keep-alive connections, as deployed", ["--connections", "32", *GET], log=True, tuning="log", target=0.90,
+    Cell("get32", "GET 1 KB, 32 keep-alive connections, bare", ["--connections", "32", *GET], paced=True, target=0.86, reference="1.00 / 0.90 / 0.81"),
+    Cell("get32_log", "GET 1 KB, 32 keep-alive connections, as deployed", ["--connections", "32", *GET], log=True, tuning="log", paced=True, target=0.90,
          floor=False, reference="1.19 to 1.20 / 1.09 to 1.17"),
-    Cell("get256", "GET 1 KB, 256 connections, bare", ["--connections", "256", *GET], tuning="small", target=0.63,
+    Cell("get256", "GET 1 KB, 256 connections, bare", ["--connections", "256", *GET], tuning="small", paced=True, target=0.63,
          reference="1.00 (tuned 0.84) / 0.91 / 0.55 to 0.58"),
-    Cell("refuse", "refusal, one client address, bare", ["--connections", "32", *REFUSED], "429", "strict", target=0.70,
+    Cell("refuse", "refusal, one client address, bare", ["--connections", "32", *REFUSED], "429", "strict", paced=True, target=0.70,
          reference="1.00 / 1.01 to 1.10 / 0.65"),
-    Cell("refuse_log", "refusal, as deployed", ["--connections", "32", *REFUSED], "429", "strict", log=True, tuning="log", floor=False, target=0.75,
+    Cell("refuse_log", "refusal, as deployed", ["--connections", "32", *REFUSED], "429", "strict", log=True, tuning="log", floor=False, paced=True, target=0.75,
          reference="1.28 / 1.34 to 1.41"),
-    Cell("refuse_many", f"refusals from {MANY:,} addresses in turn, bare",
+    Cell("refuse_many", "refusals from {many} addresses in turn, bare",
          ["--connections", "32", "--path", "/bytes?n=1024"], "429", "strict",
-         floor=False, target=0.55, population=MANY, reference="1.00 / 1.20"),
+         floor=False, paced=True, target=0.55, population=MANY, reference="1.00 / 1.20"),
     Cell("refuse_pipelined", "refusals, pipelined by 16, bare", ["--connections", "32", "--pipeline", "16", *REFUSED], "429", "strict",
          target=0.10, reference="1.00 / 0.95 / 0.055"),
     Cell("fresh", "a new connection for each request, as deployed", ["--connections", "32", "--fresh", *GET], log=True, bare=False, target=0.85,
@@ -113,10 +115,17 @@ def spend(bench, proxy, population, base="10.64.0.0"):
                                str(bench.scale.clients(population)), "--duration", "300s"])
 
 
-def run_once(bench, cell, proxy, number, seconds):
+def in_order(contenders_of_round, key, number):
+    """Shuffled for each round, so that nobody always runs after the same one; the same in every comparison."""
+    return random.Random(f"{key} {number}").sample(contenders_of_round, len(contenders_of_round))
+
+
+def run_once(bench, cell, proxy, number, seconds, rate=None):
+    """A closed loop, or with a rate an open one."""
+    pace = ["--rate", str(rate)] if rate else []
     for _ in range(3):  # a short run on a machine that stands still for a moment may hold no answer at all
         cpu = proxy.cpu_ns()
-        report = bench.load(proxy.address, [*cell.load, *in_turn(bench, cell.population), *bench.scale.amount(seconds, cell.per_gb)], may_starve=True)
+        report = bench.load(proxy.address, [*cell.load, *pace, *in_turn(bench, cell.population), *bench.scale.amount(seconds, cell.per_gb)], may_starve=True)
         cpu = proxy.cpu_ns() - cpu
         main = report["classes"][0]
         if main["requests"]:
@@ -127,7 +136,7 @@ def run_once(bench, cell, proxy, number, seconds):
         "requests_per_s": main["requests_per_s"], "cpu_us_per_request": cpu / 1000 / main["requests"],
         "cpu_s_per_gb": cpu / (main["requests"] * MEGABYTE) if cell.per_gb else None,
         "cpus_used": cpu / 1e9 / report["duration_s"], "memory_kib": proxy.memory_kib(), "latency_ms": main["latency_ms"],
-        "statuses": main["statuses"], "load": report["load"],
+        "statuses": main["statuses"], "load_us_per_request": report["load"]["cpu_us_per_request"], "load": report["load"],
     }
 
 
@@ -140,10 +149,26 @@ def count_calls(bench, cell, proxy):
     return (calls / answered if calls else None), answered
 
 
+def run_rounds(bench, cell, proxies, rounds, seconds, rate=None):
+    """All contenders, round by round."""
+    runs = []
+    for number in range(rounds):
+        for proxy in in_order(proxies, cell.key, number):
+            runs.append(run_once(bench, cell, proxy, number, seconds, rate))
+            bench.say(f"  round {number + 1}/{rounds}{f' at {rate:,}/s' if rate else ''} {describe(runs[-1])}")
+    return runs
+
+
+def common_rate(runs, proxies):
+    """Half of what the slowest can serve: everybody has time to spare, and the same to do."""
+    return max(100, round(min(median_of(runs, proxy.name, "requests_per_s") for proxy in proxies) / 2))
+
+
 def run_cell(bench, cell):
-    """Every run of the cell, all contenders in turn, each round beginning with another."""
+    """Every run of the cell: the closed loop tells what a request costs a proxy that is full, the open one how long it takes in one that is not."""
     proxies = contenders(bench, cell)
-    runs, calls, answered = [], {}, collections.Counter()
+    calls, answered = {}, collections.Counter()
+    paced, rate = [], None
     with stopped_at_end(proxies):
         for proxy in proxies:
             proxy.start()
@@ -156,23 +181,27 @@ def run_cell(bench, cell):
             else:
                 report = bench.load(proxy.address, [*cell.load, *bench.scale.amount(bench.scale.warmup, cell.per_gb)], may_starve=True)
                 answered[proxy.name] += report["classes"][0]["requests"]
-        for number in range(bench.scale.rounds):
-            for place in range(len(proxies)):
-                proxy = proxies[(place + number) % len(proxies)]
-                runs.append(run_once(bench, cell, proxy, number, bench.scale.seconds))
-                answered[proxy.name] += runs[-1]["requests"]
-                bench.say(f"  round {number + 1}/{bench.scale.rounds} {describe(runs[-1])}")
+        runs = run_rounds(bench, cell, proxies, bench.scale.rounds, bench.scale.seconds)
+        if cell.paced:
+            rate = common_rate(runs, proxies)
+            for proxy in proxies:
+                if cell.population and proxy.kind == "nginx":
+                    spend(bench, proxy, cell.population)
+            paced = run_rounds(bench, cell, proxies, bench.scale.paced_rounds, bench.scale.paced_seconds, rate)
+        for run in runs + paced:
+            answered[run["contender"]] += run["requests"]
         for proxy in proxies:
             calls[proxy.name], requests = count_calls(bench, cell, proxy)
             answered[proxy.name] += requests
     # A log that drops lines costs less: how many of the requests are in it.
     logged = {proxy.name: min(1, proxy.lines / answered[proxy.name]) for proxy in proxies if proxy.lines is not None}
-    return {"key": cell.key, "runs": runs, "system_calls": calls, "logged": logged}
+    return {"key": cell.key, "contenders": [proxy.name for proxy in proxies], "runs": runs, "paced_rate": rate, "paced_runs": paced, "system_calls": calls, "logged": logged}
 
 
 def describe(run):
     figure = f"{run['cpu_s_per_gb']:.3f} s/GB" if run["cpu_s_per_gb"] else f"{run['cpu_us_per_request']:.2f} us"
-    return f"{run['contender']}: {run['requests_per_s']:.0f}/s, {figure}, {run['cpus_used'] * 100:.0f} % of a processor"
+    return (f"{run['contender']}: {run['requests_per_s']:.0f}/s, {figure}, {run['cpus_used'] * 100:.0f} % of a processor; "
+            f"load {run['load_us_per_request']:.2f} us{', the bottleneck' if run['load']['bottleneck'] else ''}")
 
 
 def ratios(runs, contender, what="cpu_us_per_request", baseline="nginx"):

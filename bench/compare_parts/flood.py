@@ -31,7 +31,7 @@ ONE = ["--path", "/bytes?n=1024", "--clients", "one", "--client-base", "203.0.11
 FLOODS = [
     Flood("flood", "good clients at 1,000/s beside a flood of refusals on 256 connections from one address", ["--connections", "256", *ONE],
           "6.5 / 11.8, 8.8 / 11.8", "p50 1.0, p99 4 ms"),
-    Flood("flood_many", f"good clients at 1,000/s beside such a flood from {cells.MANY:,} addresses",
+    Flood("flood_many", "good clients at 1,000/s beside such a flood from {many} addresses",
           ["--connections", "256", "--path", "/bytes?n=1024"], "", "p99 at most half of the better one's", population=cells.MANY),
     Flood("flood_pipelined", "good clients at 1,000/s beside such a flood from one address, pipelined by 16",
           ["--connections", "256", "--pipeline", "16", *ONE], "1,093 and 5,075 of 6,000 served", "all served"),
@@ -86,8 +86,7 @@ def run_flood(bench, flood):
             if flood.population and proxy.kind != "nginx":
                 cells.spend(bench, proxy, flood.population)
         for number in range(bench.scale.flood_rounds):
-            for place in range(len(proxies) + 1):
-                proxy = (proxies + [None])[(place + number) % (len(proxies) + 1)]
+            for proxy in cells.in_order(proxies + [None], flood.key, number):
                 if flood.population and proxy and proxy.kind == "nginx":  # which admits a client again after a minute, its slowest rate
                     cells.spend(bench, proxy, flood.population)
                 runs.append(run_once(bench, flood, proxy or proxies[-1], number, nice, direct=proxy is None))
@@ -95,4 +94,4 @@ def run_flood(bench, flood):
                 bench.say(f"  round {number + 1}/{bench.scale.flood_rounds} {run['contender']}: {run['served']} of {run['wanted']}, "
                           f"{latency(run)}; {run['refused_per_s']:.0f} refused a second")
     process.prefer(bench.origin.pid, False)
-    return {"key": flood.key, "runs": runs}
+    return {"key": flood.key, "contenders": [*(proxy.name for proxy in proxies), "no proxy"], "runs": runs}

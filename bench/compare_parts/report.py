@@ -25,14 +25,15 @@ def cell_row(cell, result, names):
 
     def with_tuned(name):
         plain, tuned = summary_of(runs, name + log, cell.per_gb), summary_of(runs, name + ", tuned", cell.per_gb)
-        return number(plain) + (f" (tuned {number(tuned)})" if tuned else "")
+        return number(plain, 3) + (f" (tuned {number(tuned, 3)})" if tuned else "")
 
     ours = {name: summary_of(runs, name + log, cell.per_gb) for name in names}
-    return {"title": cell.title, "nginx": with_tuned("nginx"), "haproxy": with_tuned("haproxy"),
-            "floor": number(summary_of(runs, "floor", cell.per_gb), 3 if cell.target < 0.2 else 2), "reference": cell.reference,
-            "ours": {name: number(value, 3 if cell.target < 0.2 else 2) for name, value in ours.items()},
+    return {"title": result["title"], "nginx": with_tuned("nginx"), "haproxy": with_tuned("haproxy"),
+            "floor": number(summary_of(runs, "floor", cell.per_gb), 3), "reference": cell.reference,
+            "ours": {name: number(value, 3) for name, value in ours.items()},
             "target": f"{cell.target:.2f}" + (" s/GB" if cell.per_gb else ""),
-            "won": {name: value <= cell.target for name, value in ours.items() if value is not None}}
+            # As it is shown: nobody shall read that 0.860 is more than 0.86.
+            "won": {name: round(value, 3) <= cell.target for name, value in ours.items() if value is not None}}
 
 
 def flood_median(runs, contender, what):
@@ -57,21 +58,21 @@ def flood_row(one, result, names):
             return all(run["served"] >= run["wanted"] - 5 and not any(run["errors"].values()) for run in mine)
         return p99 <= best / 2 and (one.key != "flood" or (p50 <= 1.0 and p99 <= 4))
 
-    return {"title": one.title, "nginx": shown("nginx"), "haproxy": shown("haproxy"), "floor": "no proxy: " + shown("no proxy"),
+    return {"title": result["title"], "nginx": shown("nginx"), "haproxy": shown("haproxy"), "floor": "no proxy: " + shown("no proxy"),
             "reference": one.reference, "ours": {name: shown(name) for name in names}, "target": one.target,
             "won": {name: won(name) for name in names}}
 
 
 RESOURCE_ROWS = {
-    # key: (title, field, what the design asks for, whether a value is that, what was measured for the design)
-    "idle": [("an idle keep-alive connection after one request, KB", "kib_each", "1.5", lambda value: value <= 1.5, "5.0 / 9.4 / 0.13"),
+    # key: (title, as Scale.ran fills it in, field, what the design asks for, whether a value is that, what was measured for the design)
+    "idle": [("an idle keep-alive connection after one request, of {idle}, KB", "kib_each", "1.5", lambda value: value <= 1.5, "5.0 / 9.4 / 0.13"),
              ("the same, where the requests came one by one and not all at once, KB", "kib_each_in_turn", "", None, ""),
-             ("the process with so many of them, MB", "mib_in_all", "", None, "")],
-    "tracked": [("a tracked client, bytes a limit", "bytes_each", "16, and 1 for what else grows", lambda value: value <= 17, "128 / 210"),
+             ("the process with {idle} of them, MB", "mib_in_all", "", None, "")],
+    "tracked": [("a tracked client, of {tracked}, bytes a limit", "bytes_each", "16", lambda value: value <= 16, "128 / 210"),
                 ("1 M tracked clients, MB", "mib_of_1_million", "", None, ""), ("10 M tracked clients, MB", "mib_of_10_million", "", None, "")],
     "forgotten": [("a blocked client after 40,000 new addresses pass a table sized for 8,000", "verdict", "still refused",
                    lambda value: value == "still refused", "admitted again / admitted again")],
-    "reloads": [("requests lost over 3 reloads under 24,000 keep-alive requests", "lost", "0", lambda value: value == 0, "10 / 9"),
+    "reloads": [("requests lost over 3 reloads under {reload} keep-alive requests", "lost", "0", lambda value: value == 0, "10 / 9"),
                 ("from the signal to the new file in force, ms", "reload_ms", "", None, ""),
                 ("the longest that a request waited meanwhile, ms", "worst_ms", "", None, ""),
                 ("the same without reloads, ms", "worst_without_ms", "", None, "")],
@@ -87,10 +88,13 @@ def resource_rows(key, result, names):
             continue
 
         def shown(contender, field=field):
-            value = values.get(contender, {}).get(field)
-            return "" if value is None else f"{value:,}" if not isinstance(value, str) else value
+            mine = values.get(contender, {})
+            value = mine.get(field)
+            if value is None or isinstance(value, str):
+                return value or ""
+            return ("≈ " if field in mine.get("reckoned", ()) else "") + f"{value:,}"
 
-        yield {"title": title, "nginx": shown("nginx"), "haproxy": shown("haproxy"), "floor": shown("floor"), "reference": reference,
+        yield {"title": title.format(**result["ran"]), "nginx": shown("nginx"), "haproxy": shown("haproxy"), "floor": shown("floor"), "reference": reference,
                "ours": {name: shown(name) for name in names}, "target": target,
                "won": {name: right(values[name][field]) for name in names if right and field in values.get(name, {})}}
 
@@ -116,21 +120,55 @@ def verdict(row):
     return ", ".join(f"{name}: {'won' if won else '**not won**'}" for name, won in row["won"].items())
 
 
+def spread(runs, contender):
+    found = sorted(cells.ratios(runs, contender))
+    return f"{statistics.median(found):.3f} ({found[0]:.3f} to {found[-1]:.3f})"
+
+
+def latencies(runs, contender):
+    return " / ".join(number(cells.median_of(runs, contender, what)) for what in ("p50", "p99", "p99.9"))
+
+
+def workers_of(cell, contender):
+    return cell.workers if "workers" in contender else 1
+
+
+def busy(cell, runs, contender):
+    """The part of its processors that it used."""
+    return cells.median_of(runs, contender, "cpus_used") / workers_of(cell, contender)
+
+
+def held_up(runs, contender):
+    """In how many runs the load generator said that it was the bottleneck."""
+    said = [run["load"]["bottleneck"] for run in runs if run["contender"] == contender]
+    return f"{sum(said)} of {len(said)}"
+
+
 def cell_table(cell, result):
-    runs = result["runs"]
-    unit = "CPU s/GB" if cell.per_gb else "CPU us/request"
-    yield f"### {cell.title}"
+    runs, paced = result["runs"], result["paced_runs"]
+    yield f"### {result['title']}"
     yield ""
-    yield f"| | {unit} | to nginx, median (spread) | requests/s | system calls | p50 / p99 / p99.9 ms | memory, MB |"
-    yield "|---|---|---|---|---|---|---|"
-    for name in dict.fromkeys(run["contender"] for run in runs):
-        found = sorted(cells.ratios(runs, name))
+    columns = ["", "CPU s/GB" if cell.per_gb else "CPU us/request", "to nginx, median (spread)", "requests/s", "system calls", "memory, MB",
+               "the load's CPU us/request", "it was the bottleneck in"]
+    # How long a request takes beside others that ask as fast as they are answered is the number of connections by requests/s, and little else.
+    columns += [] if paced else ["closed-loop p50 / p99 / p99.9 ms"]
+    yield "| " + " | ".join(columns) + " |"
+    yield "|" + "---|" * len(columns)
+    for name in result["contenders"]:
         cpu = cells.median_of(runs, name, "cpu_s_per_gb" if cell.per_gb else "cpu_us_per_request")
-        busy = cells.median_of(runs, name, "cpus_used") / (cell.workers if "workers" in name else 1)
-        latency = " / ".join(number(cells.median_of(runs, name, what)) for what in ("p50", "p99", "p99.9"))
-        yield (f"| {name} | {number(cpu, 3 if cell.per_gb else 2)} | {statistics.median(found):.3f} ({found[0]:.3f} to {found[-1]:.3f}) | "
-               f"{'' if busy >= BUSY else '> '}{cells.median_of(runs, name, 'requests_per_s'):,.0f} | "
-               f"{number(result['system_calls'].get(name), 2)} | {latency} | {number(cells.median_of(runs, name, 'memory_kib') / 1024, 1)} |")
+        fields = [name, number(cpu, 3 if cell.per_gb else 2), spread(runs, name),
+                  f"{'' if busy(cell, runs, name) >= BUSY else '> '}{cells.median_of(runs, name, 'requests_per_s'):,.0f}",
+                  number(result["system_calls"].get(name), 2), number(cells.median_of(runs, name, "memory_kib") / 1024, 1),
+                  number(cells.median_of(runs, name, "load_us_per_request")), held_up(runs, name)]
+        yield "| " + " | ".join(fields + ([] if paced else [latencies(runs, name)])) + " |"
+    if paced:
+        yield ""
+        yield (f"| open loop, {result['paced_rate']:,}/s | CPU us/request | to nginx, median (spread) | of its processor | served, requests/s | "
+               "p50 / p99 / p99.9 ms | the load was the bottleneck in |")
+        yield "|---|---|---|---|---|---|---|"
+        for name in result["contenders"]:
+            yield (f"| {name} | {number(cells.median_of(paced, name, 'cpu_us_per_request'))} | {spread(paced, name)} | {busy(cell, paced, name):.0%} | "
+                   f"{cells.median_of(paced, name, 'requests_per_s'):,.0f} | {latencies(paced, name)} | {held_up(paced, name)} |")
     if result["logged"]:
         yield ""
         yield "Requests that are in the log: " + ", ".join(f"{name} {share:.2%}" for name, share in result["logged"].items()) + "."
@@ -138,15 +176,20 @@ def cell_table(cell, result):
 
 
 def workers_lines(results, names):
+    """What was measured; how it scales, only where the proxy's processors were what there was not enough of, with one worker and with more."""
     for cell in cells.CELLS:
         if cell.workers > 1 and cell.key in results:
             runs = results[cell.key]["runs"]
-            for name in names:
+            for name in ["nginx", *names]:
                 many = f"{name}, {cell.workers} workers"
                 rate = statistics.median(cells.ratios(runs, many, "requests_per_s", name))
                 cost = statistics.median(cells.ratios(runs, many, baseline=name))
-                yield (f"- {cell.title}: {name} with {cell.workers} workers {rate:.2f} times the requests/s of one, {cost:.2f} times the processor time "
-                       f"a request. Where the load has processors of its own, that cost makes {cell.workers / cost:.2f} times of it.")
+                one_busy, many_busy = busy(cell, runs, name), busy(cell, runs, many)
+                full = min(one_busy, many_busy) >= BUSY
+                yield (f"- {results[cell.key]['title']}: {name} with {cell.workers} workers {rate:.3f} times the requests/s of one, {cost:.3f} times the "
+                       f"processor time a request; one used {one_busy:.0%} of its processor, {cell.workers} used {many_busy:.0%} of theirs. "
+                       + (f"Both were full: it scales {min(rate, cell.workers):.2f} times." if full else
+                          "Not both were full, so this says nothing of how far it scales."))
 
 
 def findings(results, names):
@@ -171,7 +214,7 @@ def text(about, results, names):
         + "; ".join(f"{name}: {version}" for name, version in about["versions"].items()) + ".",
         "",
         "Where nothing else is said: processor time a request of the proxy's processes, to nginx's in the same round, which writes no log but where all "
-        "are as deployed; the median of the rounds. *At most* is what the design asks of Sekisho; *design* is what was measured of nginx, HAProxy and the floor when it was written.",
+        "are as deployed; the median of the rounds. *≈* is reckoned from what fewer took. *At most* is what the design asks of Sekisho; *design* is what was measured of nginx, HAProxy and the floor when it was written.",
         "",
         "| work | nginx | HAProxy | floor | " + " | ".join(names) + " | at most | | design |",
         "|---|---|---|---|" + "---|" * (len(names) + 3),
@@ -188,7 +231,8 @@ def text(about, results, names):
         lines += ["", "Two workers:", "", *scaling]
     lines += ["", "## Every cell", "",
               "*> N requests/s*: the proxy had less than nine tenths of its processor to do; the load and the upstream, which share the other, held "
-              "the requests up. Memory is resident, shared pages counted once.", ""]
+              "the requests up. *It was the bottleneck in* so many runs, as sekisho-load itself says (compare.json has its reasons). Memory is "
+              "resident, shared pages counted once.", ""]
     for cell in cells.CELLS:
         if cell.key in results:
             lines += cell_table(cell, results[cell.key])

@@ -29,12 +29,24 @@ class CompareSmall(unittest.TestCase):
                 report = json.load(file)
             with open(os.path.join(out, "compare.md"), encoding="utf-8") as file:
                 table = file.read()
+            plots = {name for name in os.listdir(out) if name.endswith(".svg")}
+        self.assertEqual(plots, {"compare_ratio.svg", "compare_cells.svg", "compare_flood.svg"}, done.stderr)
         self.assertEqual(sorted(report["cells"]), sorted(CELLS))
-        self.assertEqual({run["contender"] for run in report["cells"]["get256"]["runs"]}, {"nginx", "haproxy", "floor", "sekisho"})
+        self.assertEqual({run["contender"] for run in report["cells"]["get256"]["runs"]},
+                         {"nginx", "nginx, tuned", "haproxy", "haproxy, tuned", "floor", "sekisho"})
         for cell, status in [("get256", "200"), ("refuse_many", "429"), ("down", "200")]:
             for run in report["cells"][cell]["runs"]:
                 self.assertGreaterEqual(run["statuses"][status], 0.98 * run["requests"], (cell, run))
                 self.assertGreater(run["cpu_us_per_request"], 0, (cell, run))
+        # The open loop asks the same of everybody.
+        paced = report["cells"]["get256"]
+        self.assertEqual({run["contender"] for run in paced["paced_runs"]}, {run["contender"] for run in paced["runs"]})
+        self.assertIn(f"open loop, {paced['paced_rate']:,}/s", table)
+        # Titles say what ran, not what the whole table would have.
+        self.assertIn("refusals from 2,000 addresses", table)
+        self.assertIn("after one request, of 200, KB", table)
+        self.assertNotIn("400,000", table)
+        self.assertIn("10 M tracked clients, MB | ≈ ", table)
         # What holds at any scale and speed.
         self.assertEqual(report["cells"]["forgotten"]["values"]["sekisho"]["verdict"], "still refused")
         self.assertEqual(report["cells"]["tracked"]["values"]["sekisho"]["evicted"], 0)
