@@ -31,6 +31,9 @@ def machine():
 
 
 def commit():
+    """Of the source tree; installed tools have none, and lie in no repository of another's."""
+    if not (ROOT / ".git").exists():
+        return "unknown"
     try:
         command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
