@@ -4,6 +4,8 @@
 
 #include <iterator>
 
+#include "proxy/head_writer.hpp"
+
 namespace sekisho::bench {
 namespace {
 
@@ -18,10 +20,6 @@ constexpr std::string_view fields =
     "Vary: Accept\r\n"
     "Cache-Control: max-age=0, private, must-revalidate\r\n";
 
-std::string_view reason(int status) {
-  return status < 300 ? "OK" : status < 400 ? "Found" : status < 500 ? "Not Found" : "Internal Server Error";
-}
-
 // Bits that differ in every place from those of the next number (Steele, Lea and Flood's SplitMix64).
 std::uint64_t mixed(std::uint64_t number) {
   number += 0x9e3779b97f4a7c15;
@@ -35,7 +33,8 @@ std::uint64_t mixed(std::uint64_t number) {
 void append_rails_head(std::string& out, int status, const OriginRequest& request, std::uint64_t number) {
   const std::uint64_t a = mixed(2 * number), b = mixed(2 * number + 1);
   const auto end = std::back_inserter(out);
-  fmt::format_to(end, "HTTP/1.1 {} {}\r\n{}", status, reason(status), fields);
+  fmt::format_to(end, "HTTP/1.1 {} {}\r\n{}", status, proxy::reason_phrase(static_cast<unsigned>(status)),
+                 fields);
   fmt::format_to(end, "ETag: W/\"{:016x}{:016x}\"\r\n", a, b);
   fmt::format_to(
       end,

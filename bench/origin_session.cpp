@@ -24,6 +24,7 @@
 #include "bench/origin_input.hpp"
 #include "bench/origin_rails.hpp"
 #include "bench/origin_request.hpp"
+#include "proxy/head_writer.hpp"
 
 namespace sekisho::bench {
 namespace {
@@ -149,7 +150,7 @@ class Session {
     const bool bodiless = status == 204 || status == 304;
     std::string& text = start_output();
     const auto end = std::back_inserter(text);
-    fmt::format_to(end, "HTTP/1.1 {} {}\r\n", status, status < 400 ? "OK" : "Error");
+    fmt::format_to(end, "HTTP/1.1 {} {}\r\n", status, proxy::reason_phrase(static_cast<unsigned>(status)));
     if (!bodiless) fmt::format_to(end, "Content-Type: {}\r\nContent-Length: {}\r\n", type, body.size());
     end_head(request);
     if (request.method != "HEAD" && !bodiless) text += body;

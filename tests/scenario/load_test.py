@@ -55,6 +55,10 @@ class OriginTest(LoadTest):
     def test_pages_to_order(self):
         page = fetch(self.origin.address, "/rails?n=5000&chunk=700&status=404&ms=1", fields=[("X-Request-Id", "mine")])
         self.assertEqual((page.status, len(page.body), page.get("Transfer-Encoding"), page.get("X-Request-Id")), (404, 5000, "chunked", "mine"))
+        for status, reason in [(201, "Created"), (403, "Forbidden"), (429, "Too Many Requests"), (503, "Service Unavailable")]:
+            for path in (f"/rails?status={status}", f"/status/{status}"):
+                named = fetch(self.origin.address, path)
+                self.assertEqual((named.status, named.reason), (status, reason), path)
         for name in ("ETag", "Set-Cookie", "X-Runtime", "X-Frame-Options", "Cache-Control"):
             self.assertTrue(page.get(name), name)
         # Three of four: which of them a connection meets is chance, how many is not.

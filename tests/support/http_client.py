@@ -19,6 +19,7 @@ class Response:
     pieces: list = field(default_factory=list)  # (monotonic time, bytes) as they were read
     interim: list = field(default_factory=list)  # statuses below 200 that came first
     complete: bool = False
+    reason: str = ""
 
     def all(self, name):
         return [value for key, value in self.fields if key.lower() == name.lower()]
@@ -121,7 +122,7 @@ class Client:
 
     def _read_head(self, result):
         status_line = self._line()
-        result.version, code = status_line.split(" ")[:2]
+        result.version, code, result.reason = (status_line.split(" ", 2) + [""])[:3]
         result.status = int(code)
         while line := self._line():
             name, value = line.split(":", 1)
