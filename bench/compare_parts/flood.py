@@ -63,7 +63,7 @@ def run_once(bench, flood, proxy, number, nice, direct=False):
     return {
         "cell": flood.key, "contender": "no proxy" if direct else proxy.name, "round": number, "wanted": round(RATE * seconds),
         "served": main["statuses"].get("200", 0), "errors": main["errors"], "latency_ms": main["latency_ms"],
-        "behind_ms_p99": good["load"].get("behind_ms_p99"), "refused_per_s": attack["requests_per_s"], "flood_errors": attack["errors"],
+        "load": good["load"], "refused_per_s": attack["requests_per_s"], "flood_errors": attack["errors"],
     }
 
 

@@ -192,6 +192,13 @@ def workers_lines(results, names):
                           "Not both were full, so this says nothing of how far it scales."))
 
 
+def flood_lines(results):
+    for one in flood.FLOODS:
+        if one.key in results:
+            result = results[one.key]
+            yield f"- {result['title']}: " + ", ".join(f"{name} {held_up(result['runs'], name)}" for name in result["contenders"]) + "."
+
+
 def findings(results, names):
     """Titles of the rows that are not won, for each binary."""
     found = {name: [] for name in names}
@@ -229,6 +236,9 @@ def text(about, results, names):
     scaling = list(workers_lines(results, names))
     if scaling:
         lines += ["", "Two workers:", "", *scaling]
+    floods = list(flood_lines(results))
+    if floods:
+        lines += ["", "Runs in which the good clients' generator was itself the bottleneck:", "", *floods]
     lines += ["", "## Every cell", "",
               "*> N requests/s*: the proxy had less than nine tenths of its processor to do; the load and the upstream, which share the other, held "
               "the requests up. *It was the bottleneck in* so many runs, as sekisho-load itself says (compare.json has its reasons). Memory is "
