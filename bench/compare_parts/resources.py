@@ -103,9 +103,9 @@ def tracked(bench):
                 taken = proxy.memory_kib() - small.memory_kib()
         # Others of the same kind: what a proxy takes once for such work, for buffers, say, is nothing that a client costs.
         cells.spend(bench, proxy, warm, "10.96.0.0")
-        before = proxy.memory_kib()
+        before = settled_memory(proxy, bench.scale.settle)
         cells.spend(bench, proxy, count)
-        grown = proxy.memory_kib() - before
+        grown = settled_memory(proxy, bench.scale.settle) - before
         if proxy.kind != "sekisho":
             return {"bytes_each": round(grown * 1024 / count, 1), "clients": count}
         return {"bytes_each": round((taken * count / proxy.table + grown) * 1024 / count, 1), "clients": count,
