@@ -103,6 +103,19 @@ TEST(KnownRequests, GoWithTheirEngine) {
   for (int i = 0; i < 3; ++i) EXPECT_EQ(gate.get("/x"), "proxied");
 }
 
+// The text of the last refused key is kept for the next.
+TEST(KnownRequests, AreToldByTheirOwnKey) {
+  Gate gate("limits: [{name: a, rate: 1/h}]");
+  for (int i = 0; i < 4; ++i) {
+    for (const char* peer : {"198.51.100.7", "198.51.100.8", "198.51.100.8"}) {
+      gate.get("/", peer);
+      if (i > 0) {
+        EXPECT_EQ(gate.admission.key, peer);
+      }
+    }
+  }
+}
+
 // Another peer may be believed or not.
 TEST(KnownRequests, AreOfOnePeer) {
   Gate gate("client_ip: {trusted_proxies: [10.0.0.1]}\nlimits: [{name: a, rate: 1/h}]");
